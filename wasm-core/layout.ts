@@ -440,6 +440,12 @@ export const C_NEXTHOP: usize = 0x000000; // 16 B x 2^19: packets, bytes (bytes 
 export const C_VRF: usize = 0x800000; // 16 B x 65,536: packets, bytes looked up in it
 export const C_INTERFACE: usize = 0x900000; // 64 B x 8,192
 export const C_NODE: usize = 0x9A0000; // 16 B x 64: packets, vectors
+/** Packets that the core made, and those that it put into a transmit ring or a handoff ring's far end. */
+export const C_ORIGINATED: usize = 0x9A0800; // u64
+export const C_TRANSMITTED: usize = 0x9A0808; // u64
+export const C_RECEIVED: usize = 0x9A0810; // u64
+/** ICMP errors that the rate limit suppressed. */
+export const C_ICMP_SUPPRESSED: usize = 0x9A0818; // u64
 export const C_DROP: usize = 0x9A1000; // u64 x 256
 export const CI_RX_PACKETS: usize = 0;
 export const CI_RX_BYTES: usize = 8;
