@@ -21,9 +21,9 @@ const NEEDS: Readonly<Record<string, Need>> = {
   linux: { present: () => process.platform === 'linux', reason: `needs Linux, this is ${process.platform}`, packages: [] },
   root: { present: isRoot, reason: 'needs root', packages: [] },
   netns: {
-    present: () => isRoot() && inPath('ip') && succeeds('unshare', '--net', 'true'),
-    reason: 'needs root, ip (iproute2) and network namespaces',
-    packages: ['iproute2', 'util-linux'],
+    present: () => isRoot() && ['ip', 'ethtool', 'ping'].every(inPath) && succeeds('sh', '-c', 'ip netns add wr-probe-$$ && ip netns del wr-probe-$$'),
+    reason: 'needs root, ip, ethtool, ping and network namespaces',
+    packages: ['iproute2', 'ethtool', 'iputils-ping'],
   },
   openvswitch: {
     present: () => inPath('ovs-vswitchd') && inPath('ovsdb-server'),

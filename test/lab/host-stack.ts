@@ -3,9 +3,9 @@
  * where the lab may not make network namespaces. Its wire is a datagram socket that carries Ethernet frames, the other end of an
  * appliance's `socket` port.
  */
-import { createSocket, type Socket } from "node:dgram";
-import { TcpConnection, TCP_PROTOCOL, parseTcp, type Segment } from "./host-tcp.ts";
-import { addressText, checksum, ipv4Header, packAddress, parseAddress, parseMac, pseudoSum } from "./packets.ts";
+import { createSocket, type Socket } from 'node:dgram';
+import { TcpConnection, TCP_PROTOCOL, parseTcp, type Segment } from './host-tcp.ts';
+import { addressText, checksum, ipv4Header, packAddress, parseAddress, parseMac, pseudoSum } from './packets.ts';
 
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_ARP = 0x0806;
@@ -56,17 +56,17 @@ export class HostStack {
     this.#mac = parseMac(options.mac);
     this.#peerPort = options.peerPort;
     this.#socket = socket;
-    socket.on("message", (frame) => this.#receive(frame));
+    socket.on('message', (frame) => this.#receive(frame));
     // The appliance may not be up yet, or be restarting: a frame on a dead wire is lost, nothing more.
-    socket.on("error", () => {});
+    socket.on('error', () => {});
   }
 
   static async open(options: HostOptions): Promise<HostStack> {
-    const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20, sendBufferSize: 4 << 20 });
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20, sendBufferSize: 4 << 20 });
     await new Promise<void>((resolve, reject) => {
-      socket.once("error", reject);
-      socket.bind(options.localPort, "127.0.0.1", () => {
-        socket.removeListener("error", reject);
+      socket.once('error', reject);
+      socket.bind(options.localPort, '127.0.0.1', () => {
+        socket.removeListener('error', reject);
         resolve();
       });
     });
@@ -238,6 +238,6 @@ export class HostStack {
     this.#mac.copy(frame, 6);
     frame.writeUInt16BE(type, 12);
     payload.copy(frame, 14);
-    this.#socket.send(frame, this.#peerPort, "127.0.0.1");
+    this.#socket.send(frame, this.#peerPort, '127.0.0.1');
   }
 }

@@ -3,8 +3,8 @@
  * buffering, retransmission by timeout (RFC 6298) and by three duplicates (RFC 5681), slow start and congestion avoidance, FIN in both
  * directions. No urgent data, no window scaling, no SACK.
  */
-import { Duplex } from "node:stream";
-import { addressText, checksum, packAddress, pseudoSum } from "./packets.ts";
+import { Duplex } from 'node:stream';
+import { addressText, checksum, packAddress, pseudoSum } from './packets.ts';
 
 export const TCP_PROTOCOL = 6;
 const FIN = 1;
@@ -175,7 +175,7 @@ export class TcpConnection extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     clearTimeout(this.#timer);
-    this.#reject(error ?? new Error("closed before it was established"));
+    this.#reject(error ?? new Error('closed before it was established'));
     this.#forget();
     done(error);
   }

@@ -6,11 +6,11 @@
  * All calls are synchronous `ip` commands: bringing a lab up takes tens of milliseconds, and taking it down must also work in an
  * `exit` handler.
  */
-import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
-const PREFIX = "wr-";
-const DIRECTORY = "/run/netns";
+const PREFIX = 'wr-';
+const DIRECTORY = '/run/netns';
 
 export interface LinkEnd {
   /** Short name as given to `add`. */
@@ -27,23 +27,7 @@ export class Namespaces {
   constructor(prefix = `${PREFIX}${process.pid}-`) {
     this.#prefix = prefix;
     removeStale();
-    process.once("exit", this.#exit);
-  }
-
-  /** Whether this process may make namespaces and set links up in them; the reason if not. */
-  static refusal(): string | undefined {
-    if (process.platform !== "linux") return `network namespaces are Linux's, this is ${process.platform}`;
-    if (process.getuid?.() !== 0) return "network namespaces need root";
-    const probe = `${PREFIX}${process.pid}-probe`;
-    try {
-      ip(["netns", "add", probe]);
-      ip(["-n", probe, "link", "set", "dev", "lo", "up"]);
-    } catch (error) {
-      return `this kernel or container refuses network namespaces: ${(error as Error).message}`;
-    } finally {
-      if (existsSync(`${DIRECTORY}/${probe}`)) ip(["netns", "del", probe]);
-    }
-    return undefined;
+    process.once('exit', this.#exit);
   }
 
   /** The name that `ip netns` knows. */
@@ -53,10 +37,10 @@ export class Namespaces {
 
   /** Makes a namespace with its loopback up and IPv6 off (its announcements would only be noise in the drop counters). */
   add(name: string): void {
-    ip(["netns", "add", this.full(name)]);
+    ip(['netns', 'add', this.full(name)]);
     this.#names.push(name);
-    this.ip(name, "link set dev lo up");
-    this.run(name, "sh", ["-c", "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ -e $f ] && echo 1 > $f; done; true"]);
+    this.ip(name, 'link set dev lo up');
+    this.run(name, 'sh', ['-c', 'for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ -e $f ] && echo 1 > $f; done; true']);
   }
 
   /**
@@ -67,36 +51,36 @@ export class Namespaces {
   link(a: LinkEnd, b: LinkEnd, options: { mtu?: number; queues?: number } = {}): void {
     const { mtu = 1500, queues = 1 } = options;
     const end = ({ namespace, device, mac }: LinkEnd): string[] => [
-      "name", device, "netns", this.full(namespace), ...(mac === undefined ? [] : ["address", mac]),
-      "mtu", String(mtu), "numtxqueues", String(queues), "numrxqueues", String(queues),
+      'name', device, 'netns', this.full(namespace), ...(mac === undefined ? [] : ['address', mac]),
+      'mtu', String(mtu), 'numtxqueues', String(queues), 'numrxqueues', String(queues),
     ];
-    ip(["link", "add", ...end(a), "type", "veth", "peer", ...end(b)]);
+    ip(['link', 'add', ...end(a), 'type', 'veth', 'peer', ...end(b)]);
     for (const { namespace, device } of [a, b]) {
       // A veth leaves checksums unfinished and segments uncut where both ends are kernels. An XDP port sees the frames as
       // they are, so the sender must finish them: TCP fails without this while ping works.
-      this.run(namespace, "ethtool", ["-K", device, "tx", "off", "gso", "off", "tso", "off"]);
+      this.run(namespace, 'ethtool', ['-K', device, 'tx', 'off', 'gso', 'off', 'tso', 'off']);
       this.ip(namespace, `link set dev ${device} up`);
     }
   }
 
   /** `ip` inside a namespace, e.g. `ip("internet", "route add default via 203.0.113.1")`. */
   ip(name: string, command: string): string {
-    return ip(["-n", this.full(name), ...command.split(" ")]);
+    return ip(['-n', this.full(name), ...command.split(' ')]);
   }
 
   /** A command inside a namespace, to its end; returns what it printed. */
   run(name: string, command: string, args: string[], options: { input?: string; timeoutMs?: number } = {}): string {
-    return run("ip", ["netns", "exec", this.full(name), command, ...args], options);
+    return run('ip', ['netns', 'exec', this.full(name), command, ...args], options);
   }
 
   /** Command line that runs something inside a namespace; the process keeps its pid through it. */
   command(name: string, command: string, args: string[]): [string, string[]] {
-    return ["ip", ["netns", "exec", this.full(name), command, ...args]];
+    return ['ip', ['netns', 'exec', this.full(name), command, ...args]];
   }
 
   /** Removes them all, and with them their links. Processes inside keep running without a network: stop them first. */
   close(): void {
-    process.removeListener("exit", this.#exit);
+    process.removeListener('exit', this.#exit);
     for (const name of this.#names.splice(0)) remove(this.full(name));
   }
 }
@@ -108,7 +92,7 @@ function removeStale(): void {
     const pid = name.match(/^wr-(\d+)-/)?.[1];
     if (pid === undefined || Number(pid) === process.pid || isNode(pid)) continue;
     try {
-      for (const inside of ip(["netns", "pids", name]).split(/\s+/)) if (inside !== "") process.kill(Number(inside), "SIGKILL");
+      for (const inside of ip(['netns', 'pids', name]).split(/\s+/)) if (inside !== '') process.kill(Number(inside), 'SIGKILL');
     } catch {
       // Gone meanwhile.
     }
@@ -119,7 +103,7 @@ function removeStale(): void {
 /** A process id can have been given to another program since; the runs that make namespaces are Node's. */
 function isNode(pid: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("node");
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('node');
   } catch {
     return false;
   }
@@ -127,23 +111,23 @@ function isNode(pid: string): boolean {
 
 function remove(name: string): void {
   try {
-    ip(["netns", "del", name]);
+    ip(['netns', 'del', name]);
   } catch {
     // Another run found it stale as well.
   }
 }
 
 function ip(args: string[]): string {
-  return run("ip", args);
+  return run('ip', args);
 }
 
 function run(command: string, args: string[], { input, timeoutMs = 20_000 }: { input?: string; timeoutMs?: number } = {}): string {
-  const options: ExecFileSyncOptionsWithStringEncoding = { encoding: "utf8", stdio: ["pipe", "pipe", "pipe"], timeout: timeoutMs };
+  const options: ExecFileSyncOptionsWithStringEncoding = { encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], timeout: timeoutMs };
   if (input !== undefined) options.input = input;
   try {
     return execFileSync(command, args, options);
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    throw new Error(`${command} ${args.join(" ")}: ${stderr?.trim() || (error as Error).message}`);
+    throw new Error(`${command} ${args.join(' ')}: ${stderr?.trim() || (error as Error).message}`);
   }
 }

@@ -2,7 +2,7 @@
 
 /** "203.0.113.10" → 0xCB00710A. */
 export function parseAddress(text: string): number {
-  const bytes = text.split(".").map(Number);
+  const bytes = text.split('.').map(Number);
   if (bytes.length !== 4 || bytes.some((byte) => !Number.isInteger(byte) || byte < 0 || byte > 255)) {
     throw new Error(`"${text}" is not an IPv4 address such as 203.0.113.10`);
   }
@@ -10,7 +10,7 @@ export function parseAddress(text: string): number {
 }
 
 export function addressText(address: number): string {
-  return [address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255].join(".");
+  return [address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255].join('.');
 }
 
 export function packAddress(target: Buffer, offset: number, address: number): void {
@@ -20,7 +20,7 @@ export function packAddress(target: Buffer, offset: number, address: number): vo
 /** "02:00:00:00:00:01" → 6 bytes. */
 export function parseMac(text: string): Buffer {
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) throw new Error(`"${text}" is not a MAC address such as 02:00:00:00:00:01`);
-  return Buffer.from(text.replaceAll(":", ""), "hex");
+  return Buffer.from(text.replaceAll(':', ''), 'hex');
 }
 
 /** RFC 1071 over the bytes, started from a sum of 16-bit words; 0 when the bytes hold their own right checksum. */

@@ -4,10 +4,10 @@
  *   node probe.ts echo PORT                              until it is stopped
  *   node probe.ts stream ADDRESS PORT RATE SECONDS       prints a ProbeResult as JSON
  */
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 export interface ProbeResult {
   sent: number;
@@ -21,14 +21,14 @@ export interface ProbeResult {
 
 /** Sends `rate` datagrams a second for `seconds`, then waits a second for the last ones. */
 export async function streamProbes(address: string, port: number, rate: number, seconds: number): Promise<ProbeResult> {
-  const socket = createSocket({ type: "udp4", recvBufferSize: 1 << 20 });
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
   socket.connect(port, address);
-  await once(socket, "connect");
+  await once(socket, 'connect');
   const total = Math.round(rate * seconds);
   const back = new Uint8Array(total);
   let [received, duplicates, longestGapMs] = [0, 0, 0];
   let lastMs = performance.now();
-  socket.on("message", (message) => {
+  socket.on('message', (message) => {
     const sequence = message.readUInt32BE(0);
     if (back[sequence] === 1) duplicates++;
     else received++;
@@ -37,7 +37,7 @@ export async function streamProbes(address: string, port: number, rate: number, 
     lastMs = performance.now();
   });
   // An ICMP error about one datagram is reported by a later send; the datagram counts as lost either way.
-  socket.on("error", () => {});
+  socket.on('error', () => {});
   const started = performance.now();
   for (let sent = 0; sent < total; await sleep(1)) {
     const due = Math.min(total, Math.ceil(((performance.now() - started) / 1000) * rate));
@@ -64,16 +64,16 @@ function runsOfZero(back: Uint8Array): [number, number][] {
 }
 
 async function main([verb, ...args]: string[]): Promise<void> {
-  if (verb === "echo" && args.length === 1) {
-    const socket = createSocket({ type: "udp4", recvBufferSize: 1 << 20 });
-    socket.on("message", (message, from) => socket.send(message, from.port, from.address));
-    socket.bind(Number(args[0]), "0.0.0.0");
-    await once(socket, "listening");
-    console.log("listening");
-  } else if (verb === "stream" && args.length === 4) {
+  if (verb === 'echo' && args.length === 1) {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
+    socket.on('message', (message, from) => socket.send(message, from.port, from.address));
+    socket.bind(Number(args[0]), '0.0.0.0');
+    await once(socket, 'listening');
+    console.log('listening');
+  } else if (verb === 'stream' && args.length === 4) {
     const [address, port, rate, seconds] = args as [string, string, string, string];
     console.log(JSON.stringify(await streamProbes(address, Number(port), Number(rate), Number(seconds))));
-  } else throw new Error("usage: probe.ts echo PORT | stream ADDRESS PORT RATE SECONDS");
+  } else throw new Error('usage: probe.ts echo PORT | stream ADDRESS PORT RATE SECONDS');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));

@@ -1,8 +1,8 @@
 /** Child processes of a run: started, waited for until they are ready, logged to a file, stopped by their pid. */
-import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface ChildOptions {
   name: string;
@@ -24,16 +24,16 @@ export class Child {
   constructor({ name, command, args, directory, environment = {} }: ChildOptions) {
     this.name = name;
     this.log = join(directory, `${name}.log`);
-    const log = openSync(this.log, "a");
-    const [program, rest] = existsSync("/usr/bin/setpriv")
-      ? ["/usr/bin/setpriv", ["--pdeathsig", "KILL", command, ...args]]
+    const log = openSync(this.log, 'a');
+    const [program, rest] = existsSync('/usr/bin/setpriv')
+      ? ['/usr/bin/setpriv', ['--pdeathsig', 'KILL', command, ...args]]
       : [command, args];
     // Its own process group: Ctrl-C on the terminal is for the lab, which then stops its children in order.
-    this.#process = spawn(program, rest, { stdio: ["ignore", log, log], env: { ...process.env, ...environment }, detached: true });
+    this.#process = spawn(program, rest, { stdio: ['ignore', log, log], env: { ...process.env, ...environment }, detached: true });
     closeSync(log);
     this.#ended = new Promise((resolve) => {
-      this.#process.once("error", (error) => resolve(error.message));
-      this.#process.once("exit", (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+      this.#process.once('error', (error) => resolve(error.message));
+      this.#process.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
     }).then((how) => (this.#how = how as string));
   }
 
@@ -61,8 +61,8 @@ export class Child {
   /** Asks it to end, insists after `patienceMs`; returns how it ended. */
   async stop(patienceMs = 5_000): Promise<string> {
     if (this.#how !== undefined) return this.#how;
-    this.#process.kill("SIGTERM");
-    const insist = setTimeout(() => this.#process.kill("SIGKILL"), patienceMs);
+    this.#process.kill('SIGTERM');
+    const insist = setTimeout(() => this.#process.kill('SIGKILL'), patienceMs);
     try {
       return await this.#ended;
     } finally {
@@ -72,13 +72,13 @@ export class Child {
 
   /** Kills it as a crash would. */
   async kill(): Promise<void> {
-    this.#process.kill("SIGKILL");
+    this.#process.kill('SIGKILL');
     await this.#ended;
   }
 
   /** Last lines of its log, indented for an error message. */
   tail(lines = 15): string {
-    const text = existsSync(this.log) ? readFileSync(this.log, "utf8").trimEnd() : "";
-    return [`  last lines of ${this.log}:`, ...text.split("\n").slice(-lines).map((line) => `    ${line}`)].join("\n");
+    const text = existsSync(this.log) ? readFileSync(this.log, 'utf8').trimEnd() : '';
+    return [`  last lines of ${this.log}:`, ...text.split('\n').slice(-lines).map((line) => `    ${line}`)].join('\n');
   }
 }

@@ -1,9 +1,9 @@
 // Two of the lab's hosts over a wire that loses, repeats and reorders frames: what arrives must be what was sent.
-import { createSocket, type Socket } from "node:dgram";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
-import { HostStack } from "../../lab/host-stack.ts";
-import { receiveTransfer, sendTransfer, type Receipt } from "../../lab/transfer.ts";
+import { createSocket, type Socket } from 'node:dgram';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { HostStack } from '../../lab/host-stack.ts';
+import { receiveTransfer, sendTransfer, type Receipt } from '../../lab/transfer.ts';
 
 interface Wire {
   a: HostStack;
@@ -17,16 +17,16 @@ async function wire(fate: () => { copies: number; late: boolean }): Promise<Wire
   const ports = relays.map((relay) => relay.address().port) as [number, number];
   const own = [await freePort(), await freePort()] as const;
   const [a, b] = await Promise.all([0, 1].map((i) => HostStack.open({
-    address: `203.0.113.${i + 1}`, prefixLength: 24, gateway: "203.0.113.254", mac: `02:00:00:00:00:0${i + 1}`, localPort: own[i]!, peerPort: ports[i]!,
+    address: `203.0.113.${i + 1}`, prefixLength: 24, gateway: '203.0.113.254', mac: `02:00:00:00:00:0${i + 1}`, localPort: own[i]!, peerPort: ports[i]!,
   }))) as [HostStack, HostStack];
   for (const i of [0, 1] as const) {
     let held: Buffer | undefined;
-    relays[i].on("message", (frame) => {
+    relays[i].on('message', (frame) => {
       const { copies, late } = fate();
       if (late && held === undefined) held = frame;
       else {
-        for (let copy = 0; copy < copies; copy++) relays[1 - i]!.send(frame, own[1 - i], "127.0.0.1");
-        if (held !== undefined) relays[1 - i]!.send(held, own[1 - i], "127.0.0.1");
+        for (let copy = 0; copy < copies; copy++) relays[1 - i]!.send(frame, own[1 - i], '127.0.0.1');
+        if (held !== undefined) relays[1 - i]!.send(held, own[1 - i], '127.0.0.1');
         held = undefined;
       }
     });
@@ -35,8 +35,8 @@ async function wire(fate: () => { copies: number; late: boolean }): Promise<Wire
 }
 
 async function relaySocket(): Promise<Socket> {
-  const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20 });
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
   return socket;
 }
 
@@ -59,33 +59,33 @@ function random(seed: number): () => number {
 
 async function transfer({ a, b }: Wire, bytes: number): Promise<void> {
   const receipt = new Promise<Receipt>((resolve) => b.listen(80, (connection) => resolve(receiveTransfer(connection))));
-  const result = await sendTransfer(await a.connect("203.0.113.2", 80), bytes);
+  const result = await sendTransfer(await a.connect('203.0.113.2', 80), bytes);
   assert.equal((await receipt).bytes, bytes);
   assert.ok(result.intact);
-  assert.is(result.peer, "203.0.113.1");
+  assert.is(result.peer, '203.0.113.1');
 }
 
-test("echo requests find the other host by ARP and come back", async () => {
+test('echo requests find the other host by ARP and come back', async () => {
   const hosts = await wire(() => ({ copies: 1, late: false }));
-  const { received } = await hosts.a.ping("203.0.113.2", 5, 1);
+  const { received } = await hosts.a.ping('203.0.113.2', 5, 1);
   hosts.close();
   assert.is(received, 5);
 });
 
-test("an address that nobody has does not answer", async () => {
+test('an address that nobody has does not answer', async () => {
   const hosts = await wire(() => ({ copies: 1, late: false }));
-  const { received } = await hosts.a.ping("203.0.113.3", 1, 1);
+  const { received } = await hosts.a.ping('203.0.113.3', 1, 1);
   hosts.close();
   assert.is(received, 0);
 });
 
-test("4 MiB over a good wire", async () => {
+test('4 MiB over a good wire', async () => {
   const hosts = await wire(() => ({ copies: 1, late: false }));
   await transfer(hosts, 4 << 20);
   hosts.close();
 });
 
-test("1 MiB over a wire that loses 2 %, repeats 1 % and reorders 2 %", async () => {
+test('1 MiB over a wire that loses 2 %, repeats 1 % and reorders 2 %', async () => {
   const next = random(7);
   const hosts = await wire(() => {
     const fate = next();
@@ -95,7 +95,7 @@ test("1 MiB over a wire that loses 2 %, repeats 1 % and reorders 2 %", async () 
   hosts.close();
 });
 
-test("an empty transfer", async () => {
+test('an empty transfer', async () => {
   const hosts = await wire(() => ({ copies: 1, late: false }));
   await transfer(hosts, 0);
   hosts.close();
