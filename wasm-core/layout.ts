@@ -51,6 +51,8 @@ export const H_MAX_INTERFACES: usize = 44;
 /** ICMP errors that one lcore may generate: tokens per second and the bucket's depth. */
 export const H_ICMP_RATE: usize = 48;
 export const H_ICMP_BURST: usize = 52;
+/** u64: address of the DIR-24-8 entry that is being changed, and above it its former result (see tables/lpm). */
+export const H_DIR24_MOVING: usize = 56;
 /** Writers' own words: bump pointers and free lists, owned by `tables/`. 1 KiB from here. */
 export const H_WRITER: usize = 0x0400;
 
@@ -95,6 +97,9 @@ export const LC_IP_ID: usize = 72;
 export const LC_DROP_LOG_NEXT: usize = 76;
 /** Event words to the host: bits EVENT_*. */
 export const LC_EVENTS: usize = 80;
+/** Queue that the next vector begins with, and when neighbours and held packets were last aged. */
+export const LC_NEXT_QUEUE: usize = 84;
+export const LC_AGED_MS: usize = 88;
 export const LC_QUEUES: usize = 0x0400; // u16 queue index x MAX_QUEUES
 export const LC_LIST_COUNTS: usize = 0x0200; // u32 per node
 export const LC_KICKS: usize = 0x0C00; // u16 x 512
@@ -136,6 +141,8 @@ export const M_LPM: usize = 40; // u32 native LPM result: LEAF_*
 export const M_OUTER_SRC: usize = 44; // u32 outer source of a tunnelled packet, network order, 0 = not tunnelled
 export const M_LABEL: usize = 48; // u32
 export const M_HASH: usize = 52; // u32 5-tuple hash
+/** u64: the VRF's LPM root during a lookup (over label and hash, which are made before and after it). */
+export const M_ROOT: usize = 48;
 export const M_SCRATCH: usize = 56; // u32 first load of a staged lookup
 export const M_FRAME: usize = 60; // u32 address of the frame's chunk
 
@@ -297,6 +304,8 @@ export const NHF_FIP: u32 = 2;
 
 export const ECMP: usize = 0x09000000; // u32 next-hop id per slot, 0 = place-holder of a removed member
 export const ECMP_SIZE: usize = 0x01000000;
+/** Members of a group begin at a multiple of this many slots. */
+export const ECMP_UNIT: u32 = 4;
 export const ECMP_MAX_SLOTS: u32 = 256;
 
 export const LABELS: usize = 0x01800000; // u32 next-hop id per label, 0 = none
@@ -418,7 +427,7 @@ export const FRAME_CAPACITY: u32 = 1792; // 2048 - headroom
 /** Handoff ring from lcore a to lcore b at HANDOFF + (a * MAX_LCORES + b << 13): SPSC, u32 head, u32 tail (64 apart). */
 export const HANDOFF: usize = 0x1C000000;
 export const HANDOFF_SHIFT: usize = 13;
-export const HANDOFF_ENTRIES: u32 = 500; // 16 bytes each from byte 128: frame data address, length, interface, spare
+export const HANDOFF_ENTRIES: u32 = 512; // 12 bytes each from byte 128: frame data address, length, interfaces (tx, rx << 16)
 export const HO_HEAD: usize = 0;
 export const HO_TAIL: usize = 64;
 export const HO_ENTRIES: usize = 128;
@@ -460,7 +469,7 @@ export const DROP_LOG_ENTRIES: u32 = 256;
 export const DROP_LOG_ENTRY_SHIFT: usize = 8;
 export const DL_TIME_US: usize = 0; // u64
 export const DL_REASON: usize = 8; // u8
-export const DL_NODE: usize = 9; // u8
+export const DL_NODE: usize = 9; // u8, NODE_* that dropped it
 export const DL_RX_IF: usize = 10; // u16
 export const DL_VRF: usize = 12; // u32
 export const DL_NH: usize = 16; // u32

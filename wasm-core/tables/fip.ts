@@ -1,0 +1,69 @@
+/**
+ * Floating IPs: the readers of both hash tables (layout.ts, FIP_*). A lane is named by the address of its key word; its tag,
+ * new address and checksum delta lie FIP_TAG, FIP_NEW and FIP_DELTA further on.
+ *
+ * The private table has one lane for each (interface, private address) with a floating IP that translates sources or a
+ * permit: translating (FIP_NEW = the floating IP, the tag bears its VRF) when exactly one floating IP does, a chain of
+ * records (TAG_CHAIN) when several do, and a permit (FIP_NEW = its key) when none does. The public table has one lane for each (interface, public address) that translates
+ * destinations. What a reader found stays unchanged until its lcore's next quiescent point.
+ */
+import {
+  FIP_BUCKET_SHIFT, FIP_HASH, FIP_PRIVATE, FIP_PUBLIC, FIP_TAG, H_FIP_MASK, HEADER, TAG_INTERFACE_MASK,
+} from '../layout';
+
+/** Lane of (interface, private address), 0 = none. */
+@inline
+export function fipPrivate(iface: u32, address: u32): usize {
+  return fipFind(FIP_PRIVATE, fipBucket(FIP_PRIVATE, iface, address), iface, address);
+}
+
+/** Lane of (interface, public address), 0 = none. */
+@inline
+export function fipPublic(iface: u32, address: u32): usize {
+  return fipFind(FIP_PUBLIC, fipBucket(FIP_PUBLIC, iface, address), iface, address);
+}
+
+/** Address of the bucket that a key belongs to, in `table` FIP_PRIVATE or FIP_PUBLIC; the bucket itself is not touched. */
+@inline
+export function fipBucket(table: usize, iface: u32, address: u32): usize {
+  const key: u64 = ((iface as u64) << 32) | (address as u64);
+  const home: u32 = (((key * FIP_HASH) >> 32) as u32) & load<u32>(HEADER, H_FIP_MASK);
+  return table + ((home as usize) << FIP_BUCKET_SHIFT);
+}
+
+/** Lane of a key, looked for from its bucket on; 0 = none. */
+@inline
+export function fipFind(table: usize, bucket: usize, iface: u32, address: u32): usize {
+  let at: usize = bucket;
+  while (true) {
+    const key0: u32 = load<u32>(at, 0);
+    const key1: u32 = load<u32>(at, 4);
+    const key2: u32 = load<u32>(at, 8);
+    const key3: u32 = load<u32>(at, 12);
+    if (key0 == address) {
+      if ((load<u32>(at, FIP_TAG) & TAG_INTERFACE_MASK) == iface) return at;
+    }
+    if (key1 == address) {
+      if ((load<u32>(at, FIP_TAG + 4) & TAG_INTERFACE_MASK) == iface) return at + 4;
+    }
+    if (key2 == address) {
+      if ((load<u32>(at, FIP_TAG + 8) & TAG_INTERFACE_MASK) == iface) return at + 8;
+    }
+    if (key3 == address) {
+      if ((load<u32>(at, FIP_TAG + 12) & TAG_INTERFACE_MASK) == iface) return at + 12;
+    }
+    // Writers keep lanes empty, and never empty one that a probe must pass.
+    if (key0 == 0) return 0;
+    if (key1 == 0) return 0;
+    if (key2 == 0) return 0;
+    if (key3 == 0) return 0;
+    at = fipNextBucket(table, at);
+  }
+}
+
+/** The bucket that takes what does not fit into this one. */
+@inline
+export function fipNextBucket(table: usize, bucket: usize): usize {
+  const mask: usize = load<u32>(HEADER, H_FIP_MASK) as usize;
+  return table + ((((bucket - table) >> FIP_BUCKET_SHIFT) + 1 & mask) << FIP_BUCKET_SHIFT);
+}

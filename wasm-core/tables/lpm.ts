@@ -1,0 +1,137 @@
+/**
+ * Longest prefix match: the readers. A VRF's table is a Poptrie or a DIR-24-8 table, named by one u64 (VRF_LPM, its "root")
+ * that writers publish by one store. See README.md for both layouts and their costs.
+ *
+ * A staged caller loads the root and the first word in one pass over the vector (`lpmRoot`, `lpmFirst`) and finishes in
+ * the next one. The result is LEAF_*: next hop, and above it the match length + 1; 0 = no route. A DIR-24-8 table keeps
+ * its lengths apart, and most packets need none: `lpmRest` and `lpmNexthop` leave them 0 there, `lpmMatch` and
+ * `lpmLookup` load both, of one moment.
+ *
+ * Addresses are words in network order.
+ */
+import {
+  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_MOVING, HEADER, LEAF_LENGTH_SHIFT, LPM_DIR24, LPM_POPTRIE,
+  POPTRIE_LEAF, VRF_SHIFT, VRFS,
+} from '../layout';
+
+/** A Poptrie node is 32 bytes: bit v of the vector = child v is a node, bit v of the leaf vector = a new leaf begins at v. */
+export const PN_VECTOR: usize = 0; // u64
+export const PN_LEAF_VECTOR: usize = 8; // u64
+export const PN_LEAF_BASE: usize = 16; // u32 address of the first leaf, less one leaf
+export const PN_NODE_BASE: usize = 20; // u32 address of the first child, less one node
+/** Of the first node below the direct table: bytes of all that hangs below it and of itself (writer's account). */
+export const PN_BYTES: usize = 24; // u32
+
+/** A DIR-24-8 depth byte: match length + 1 in the low six bits, two bits that count changes, all ones = being changed. */
+export const DEPTH_MASK: u32 = 0x3F;
+export const DEPTH_MOVING: u32 = 0xFF;
+/** A DIR-24-8 entry with this bit names a group of 256 longer entries. */
+export const DIR24_GROUP: u32 = 0x8000;
+
+@inline
+export function lpmRoot(vrf: u32): u64 {
+  return load<u64>((vrf as usize) << VRF_SHIFT, VRFS);
+}
+
+/** First word of a lookup, the load that misses: a direct-table entry or a DIR-24-8 entry. */
+@inline
+export function lpmFirst(root: u64, address: u32): u32 {
+  const key: u32 = bswap<u32>(address);
+  const kind: u32 = ((root >> 32) as u32) & 0xFF;
+  const base: usize = (root as u32) as usize;
+  if (kind == LPM_POPTRIE) return load<u32>(base + (((key >> ((root >> 40) as u32)) as usize) << 2));
+  if (kind == LPM_DIR24) return load<u16>(base + (((key >> 8) as usize) << 1));
+  return 0;
+}
+
+/** From a first word to the next hop; length bits are there for a Poptrie, 0 for DIR-24-8. */
+@inline
+export function lpmRest(root: u64, address: u32, first: u32): u32 {
+  if ((((root >> 32) as u32) & 0xFF) == LPM_POPTRIE) return poptrieRest(root, address, first);
+  if (first < DIR24_GROUP) return first;
+  return dir24Group(root, address, first);
+}
+
+/** From a first word to next hop and length, both of one moment. */
+@inline
+export function lpmMatch(root: u64, address: u32, first: u32): u32 {
+  const kind: u32 = ((root >> 32) as u32) & 0xFF;
+  if (kind == LPM_POPTRIE) return poptrieRest(root, address, first);
+  if (kind == LPM_DIR24) return dir24Lookup((root as u32) as usize, address);
+  return 0;
+}
+
+/** Next hop and length for one address, both of one moment. */
+@inline
+export function lpmLookup(vrf: u32, address: u32): u32 {
+  const root: u64 = lpmRoot(vrf);
+  return lpmMatch(root, address, lpmFirst(root, address));
+}
+
+/** Next hop for one address; length bits as `lpmRest`. */
+@inline
+export function lpmNexthop(vrf: u32, address: u32): u32 {
+  const root: u64 = lpmRoot(vrf);
+  return lpmRest(root, address, lpmFirst(root, address));
+}
+
+/** Length of the match + 1, 0 = no route. */
+@inline
+export function lpmLength(root: u64, address: u32): u32 {
+  return lpmMatch(root, address, lpmFirst(root, address)) >> LEAF_LENGTH_SHIFT;
+}
+
+@inline
+function poptrieRest(root: u64, address: u32, first: u32): u32 {
+  if ((first as i32) < 0) return first & ~POPTRIE_LEAF;
+  // The bits below the direct table, left aligned: each level takes six, zeros follow the last.
+  let key: u32 = bswap<u32>(address) << (0 - ((root >> 40) as u32) & 31);
+  let node: usize = first as usize;
+  while (true) {
+    // One shift puts bit v on top (is it a node?) and drops the bits above it (how many before?).
+    const shift: u64 = ((key >> 26) as u64) ^ 63;
+    const vector: u64 = load<u64>(node, PN_VECTOR) << shift;
+    if ((vector as i64) >= 0) {
+      const leaves: u64 = load<u64>(node, PN_LEAF_VECTOR) << shift;
+      return load<u32>((load<u32>(node, PN_LEAF_BASE) as usize) + ((popcnt<u64>(leaves) as usize) << 2));
+    }
+    node = (load<u32>(node, PN_NODE_BASE) as usize) + ((popcnt<u64>(vector) as usize) << 5);
+    key <<= 6;
+  }
+}
+
+@inline
+function dir24Group(root: u64, address: u32, first: u32): u32 {
+  return load<u16>(
+    (((root as u32) >> 1) as usize) + (((first & 0x7FFF) as usize) << 9) + (((address >> 24) as usize) << 1),
+    DIR24_GROUPS - (DIR24 >> 1),
+  );
+}
+
+/**
+ * Next hop and length of one moment, though they lie in two words: the writer marks the depth byte before it changes the
+ * entry and counts in it afterwards (see dir24.ts `dir24Set`), so equal bytes around the entry mean that both belong
+ * together. While one entry is marked, its former result lies in H_DIR24_MOVING, so a reader never waits for a writer.
+ */
+export function dir24Lookup(base: usize, address: u32): u32 {
+  const key: u32 = bswap<u32>(address);
+  while (true) {
+    let entryAt: usize = base + (((key >> 8) as usize) << 1);
+    let depthAt: usize = (base >> 1) + ((key >> 8) as usize) + (DIR24_DEPTH - (DIR24 >> 1));
+    let before: u32 = atomic.load<u8>(depthAt);
+    let entry: u32 = atomic.load<u16>(entryAt);
+    if (entry >= DIR24_GROUP) {
+      const place: usize = (((entry & 0x7FFF) as usize) << 8) + ((key & 0xFF) as usize);
+      entryAt = (base >> 1) + (place << 1) + (DIR24_GROUPS - (DIR24 >> 1));
+      depthAt = (base >> 2) + place + (DIR24_GROUP_DEPTH - (DIR24 >> 2));
+      before = atomic.load<u8>(depthAt);
+      entry = atomic.load<u16>(entryAt);
+    }
+    if (before != DEPTH_MOVING) {
+      if (atomic.load<u8>(depthAt) == before) return entry | ((before & DEPTH_MASK) << LEAF_LENGTH_SHIFT);
+    } else {
+      const moving: u64 = atomic.load<u64>(HEADER + H_DIR24_MOVING);
+      if ((moving as u32) == (entryAt as u32)) return (moving >> 32) as u32;
+    }
+  }
+}
