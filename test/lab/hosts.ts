@@ -1,0 +1,104 @@
+/**
+ * The lab's hosts, one interface over two kinds: a network namespace with the kernel's own stack, or the lab's host in TypeScript.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { HostStack, PingResult } from './host-stack.ts';
+import type { Namespaces } from './netns.ts';
+import { receiveTransfer, sendTransfer, type TransferResult } from './transfer.ts';
+
+const TRANSFER = fileURLToPath(new URL('transfer.ts', import.meta.url));
+const PROBE = fileURLToPath(new URL('probe.ts', import.meta.url));
+const execute = promisify(execFile);
+
+export interface LabHost {
+  readonly name: string;
+  readonly address: string;
+  /** Sends `count` echo requests, one per interval. */
+  ping(to: string, count: number, intervalMs: number): Promise<PingResult>;
+  /** Takes transfers on a TCP port until the returned function is called. */
+  serve(port: number): Promise<() => Promise<void>>;
+  /** Sends `bytes` to a host that serves, and compares what it got. */
+  send(to: string, port: number, bytes: number): Promise<TransferResult>;
+}
+
+/** A host whose network is a namespace; commands and servers run in it. */
+export class NamespaceHost implements LabHost {
+  readonly name: string;
+  readonly address: string;
+  readonly #namespaces: Namespaces;
+
+  constructor(namespaces: Namespaces, name: string, address: string) {
+    this.name = name;
+    this.address = address;
+    this.#namespaces = namespaces;
+  }
+
+  async ping(to: string, count: number, intervalMs: number): Promise<PingResult> {
+    // Its exit code only says whether all were answered, which the count says as well.
+    const text = await this.run('ping', ['-n', '-c', String(count), '-i', String(intervalMs / 1000), '-W', '1', to]).catch((error: { stdout?: string }) => error.stdout ?? '');
+    const roundTripMs = [...text.matchAll(/icmp_seq=\d+ ttl=\d+ time=([\d.]+) ms$/gm)].map((match) => Number(match[1]));
+    return { sent: count, received: roundTripMs.length, roundTripMs };
+  }
+
+  serve(port: number): Promise<() => Promise<void>> {
+    return this.#background(TRANSFER, ['serve', String(port)]);
+  }
+
+  async send(to: string, port: number, bytes: number): Promise<TransferResult> {
+    return JSON.parse(await this.run(process.execPath, [TRANSFER, 'send', to, String(port), String(bytes)])) as TransferResult;
+  }
+
+  /** Sends probes back on a UDP port until the returned function is called. */
+  echoProbes(port: number): Promise<() => Promise<void>> {
+    return this.#background(PROBE, ['echo', String(port)]);
+  }
+
+  /** Runs a command here to its end; returns what it printed. */
+  async run(command: string, args: string[]): Promise<string> {
+    return (await execute(...this.#namespaces.command(this.name, command, args), { maxBuffer: 64 << 20 })).stdout;
+  }
+
+  /** Starts a script of the lab, waits until it prints a line. */
+  async #background(script: string, args: string[]): Promise<() => Promise<void>> {
+    const [command, rest] = this.#namespaces.command(this.name, process.execPath, [script, ...args]);
+    const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    const first = await Promise.race([once(child.stdout, 'data'), ended]);
+    if (child.exitCode !== null) throw new Error(`${script} ${args.join(' ')} in ${this.name} ended with exit code ${String(first[0])}`);
+    return async () => {
+      child.kill();
+      await ended;
+    };
+  }
+}
+
+/** A host in this process. */
+export class StackHost implements LabHost {
+  readonly name: string;
+  readonly address: string;
+  readonly #stack: HostStack;
+
+  constructor(stack: HostStack, name: string, address: string) {
+    this.#stack = stack;
+    this.name = name;
+    this.address = address;
+  }
+
+  ping(to: string, count: number, intervalMs: number): Promise<PingResult> {
+    return this.#stack.ping(to, count, intervalMs);
+  }
+
+  async serve(port: number): Promise<() => Promise<void>> {
+    this.#stack.listen(port, (connection) => {
+      receiveTransfer(connection).catch(() => connection.destroy());
+    });
+    return async () => this.#stack.unlisten(port);
+  }
+
+  async send(to: string, port: number, bytes: number): Promise<TransferResult> {
+    return sendTransfer(await this.#stack.connect(to, port), bytes);
+  }
+}
