@@ -80,8 +80,6 @@ export const LC_FREE_COUNT: usize = 36;
 export const LC_HELD_COUNT: usize = 40;
 /** Test injection, consumed by the next run: 1 = trap, 2 = spin for ever. */
 export const LC_FAULT: usize = 44;
-/** Frames of the vector in flight; after a trap they are what must be reclaimed. */
-export const LC_VECTOR: usize = 48;
 /** Metas handed out in this vector. */
 export const LC_META_COUNT: usize = 52;
 /** ICMP error tokens (in 1/1000) and when they were last filled. */

@@ -1,0 +1,102 @@
+/**
+ * fip-select: does a floating IP of the sending interface translate the source? One does if its VRF has a strictly longer match
+ * for the destination than the workload's own VRF; ties go native, then to the first in order. docs/forwarding.md §6.
+ * Next: nexthop.
+ */
+import {
+  FIP_KEY, FIP_NEW, FIP_TAG, FR_DIRECTION, FR_NEXT, FR_VRF, FIPD_EGRESS, LC_TRACING, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, M_DST, M_FLAGS, M_LENGTH, M_LPM, M_NH,
+  M_ROOT, M_SCRATCH, M_SNAT, M_VRF, MF_SNAT, TAG_CHAIN, TAG_VRF_SHIFT,
+} from '../layout';
+import { NODE_FIP_SELECT, NODE_NEXTHOP } from '../generated';
+import { lpmFirst, lpmLength, lpmRest, lpmRoot } from '../tables/lpm';
+import { countersOf, countNode, listCount, listOf, setListCount } from './graph';
+import { countVrf } from './ip4-lookup';
+import { traceNode } from './trace';
+
+/** Match length + 1 of a lookup's result; DIR-24-8 keeps lengths apart, and they are asked for only here. */
+@inline
+function lengthOf(leaf: u32, root: u64, destination: u32): u32 {
+  const length: u32 = leaf >>> LEAF_LENGTH_SHIFT;
+  if (length != 0) return length;
+  return lpmLength(root, destination);
+}
+
+/** The floating IP at `translation` (a lane or a record) in `vrf` wins the packet. */
+@inline
+function choose(counters: usize, meta: usize, translation: usize, vrf: u32, leaf: u32): void {
+  store<u32>(meta, translation as u32, M_SNAT);
+  store<u32>(meta, vrf, M_VRF);
+  store<u32>(meta, leaf, M_LPM);
+  store<u32>(meta, leaf & LEAF_NH_MASK, M_NH);
+  store<u16>(meta, (<u32>load<u16>(meta, M_FLAGS) | MF_SNAT) as u16, M_FLAGS);
+  countVrf(counters, vrf, <u32>load<u16>(meta, M_LENGTH));
+}
+
+/** Several floating IPs: the chain is in order, so the first of the longest match wins. */
+function selectFromChain(counters: usize, meta: usize, first: usize): void {
+  const destination: u32 = load<u32>(meta, M_DST);
+  const native: u32 = load<u32>(meta, M_LPM);
+  let best: u32 = 0;
+  if ((native & LEAF_NH_MASK) != 0) best = lengthOf(native, lpmRoot(load<u32>(meta, M_VRF)), destination);
+  let winner: usize = 0;
+  let winnerLeaf: u32 = 0;
+  for (let record: usize = first; record != 0; record = load<u32>(record, FR_NEXT) as usize) {
+    if ((<u32>load<u8>(record, FR_DIRECTION) & FIPD_EGRESS) == 0) continue;
+    const root: u64 = lpmRoot(load<u32>(record, FR_VRF));
+    const leaf: u32 = lpmRest(root, destination, lpmFirst(root, destination));
+    if ((leaf & LEAF_NH_MASK) == 0) continue;
+    const length: u32 = lengthOf(leaf, root, destination);
+    if (length > best) {
+      best = length;
+      winner = record;
+      winnerLeaf = leaf;
+    }
+  }
+  if (winner != 0) choose(counters, meta, winner, load<u32>(winner, FR_VRF), winnerLeaf);
+  else store<u32>(meta, 0, M_SNAT);
+}
+
+export function fipSelect(lc: usize): void {
+  const count: u32 = listCount(lc, NODE_FIP_SELECT);
+  if (count == 0) return;
+  const counters: usize = countersOf(lc);
+  const list: usize = listOf(lc, NODE_FIP_SELECT);
+  const end: usize = list + ((count as usize) << 2);
+  for (let at: usize = list; at != end; at += 4) {
+    const meta: usize = load<u32>(at) as usize;
+    const lane: usize = load<u32>(meta, M_SNAT) as usize;
+    const root: u64 = lpmRoot(load<u32>(lane, FIP_TAG) >>> TAG_VRF_SHIFT);
+    store<u64>(meta, root, M_ROOT);
+    store<u32>(meta, lpmFirst(root, load<u32>(meta, M_DST)), M_SCRATCH);
+  }
+  const nexthopList: usize = listOf(lc, NODE_NEXTHOP);
+  let nexthopNext: usize = nexthopList + ((listCount(lc, NODE_NEXTHOP) as usize) << 2);
+  for (let at: usize = list; at != end; at += 4) {
+    const meta: usize = load<u32>(at) as usize;
+    const lane: usize = load<u32>(meta, M_SNAT) as usize;
+    const tag: u32 = load<u32>(lane, FIP_TAG);
+    const destination: u32 = load<u32>(meta, M_DST);
+    store<u32>(nexthopNext, meta as u32);
+    nexthopNext += 4;
+    if ((tag & TAG_CHAIN) != 0) {
+      selectFromChain(counters, meta, load<u32>(lane, FIP_NEW) as usize);
+      continue;
+    }
+    const root: u64 = load<u64>(meta, M_ROOT);
+    const leaf: u32 = lpmRest(root, destination, load<u32>(meta, M_SCRATCH));
+    let wins: bool = (leaf & LEAF_NH_MASK) != 0;
+    if (wins) {
+      const native: u32 = load<u32>(meta, M_LPM);
+      if ((native & LEAF_NH_MASK) != 0) {
+        wins = lengthOf(leaf, root, destination) > lengthOf(native, lpmRoot(load<u32>(meta, M_VRF)), destination);
+      }
+    }
+    if (wins) wins = load<u32>(lane, FIP_NEW) != load<u32>(lane, FIP_KEY); // else it only permits the address
+    if (wins) choose(counters, meta, lane, tag >>> TAG_VRF_SHIFT, leaf);
+    else store<u32>(meta, 0, M_SNAT);
+  }
+  setListCount(lc, NODE_NEXTHOP, ((nexthopNext - nexthopList) >> 2) as u32);
+  if (load<u32>(lc, LC_TRACING) != 0) traceNode(lc, NODE_FIP_SELECT);
+  countNode(lc, NODE_FIP_SELECT, count);
+  setListCount(lc, NODE_FIP_SELECT, 0);
+}

@@ -1,0 +1,69 @@
+/**
+ * ip4-lookup: longest prefix match of the destination in the packet's VRF. docs/forwarding.md §5.
+ *
+ * Two loops over the vector, so that the cache misses of all packets overlap: the first loads the first word of the table (and
+ * the floating-IP bucket that ip4-input pointed to), the second walks on from it.
+ * Nexts: fip-select (a floating IP may translate the source), nexthop.
+ */
+import {
+  C_VRF, FIP_PRIVATE, LC_TRACING, LEAF_NH_MASK, M_DST, M_FLAGS, M_LENGTH, M_LPM, M_NH, M_ROOT, M_RX_IF, M_SCRATCH, M_SNAT, M_SRC, M_VRF, MF_SNAT,
+} from '../layout';
+import { NODE_FIP_SELECT, NODE_IP4_LOOKUP, NODE_NEXTHOP } from '../generated';
+import { fipFind } from '../tables/fip';
+import { lpmFirst, lpmRest, lpmRoot } from '../tables/lpm';
+import { countersOf, countNode, listCount, listOf, setListCount } from './graph';
+import { traceNode } from './trace';
+
+/** Counts a lookup of a packet in a VRF. */
+@inline
+export function countVrf(counters: usize, vrf: u32, bytes: u32): void {
+  const counter: usize = counters + C_VRF + ((vrf as usize) << 4);
+  store<u64>(counter, load<u64>(counter) + 1);
+  store<u64>(counter, load<u64>(counter, 8) + (bytes as u64), 8);
+}
+
+export function ip4Lookup(lc: usize): void {
+  const count: u32 = listCount(lc, NODE_IP4_LOOKUP);
+  if (count == 0) return;
+  const counters: usize = countersOf(lc);
+  const list: usize = listOf(lc, NODE_IP4_LOOKUP);
+  const end: usize = list + ((count as usize) << 2);
+  for (let at: usize = list; at != end; at += 4) {
+    const meta: usize = load<u32>(at) as usize;
+    const vrf: u32 = load<u32>(meta, M_VRF);
+    const root: u64 = lpmRoot(vrf);
+    store<u64>(meta, root, M_ROOT);
+    store<u32>(meta, lpmFirst(root, load<u32>(meta, M_DST)), M_SCRATCH);
+    countVrf(counters, vrf, <u32>load<u16>(meta, M_LENGTH));
+    const bucket: usize = load<u32>(meta, M_SNAT) as usize;
+    if (bucket != 0) {
+      if ((<u32>load<u16>(meta, M_FLAGS) & MF_SNAT) == 0) {
+        store<u32>(meta, fipFind(FIP_PRIVATE, bucket, <u32>load<u16>(meta, M_RX_IF), load<u32>(meta, M_SRC)) as u32, M_SNAT);
+      }
+    }
+  }
+  const selectList: usize = listOf(lc, NODE_FIP_SELECT);
+  let selectNext: usize = selectList;
+  const nexthopList: usize = listOf(lc, NODE_NEXTHOP);
+  let nexthopNext: usize = nexthopList + ((listCount(lc, NODE_NEXTHOP) as usize) << 2);
+  for (let at: usize = list; at != end; at += 4) {
+    const meta: usize = load<u32>(at) as usize;
+    const leaf: u32 = lpmRest(load<u64>(meta, M_ROOT), load<u32>(meta, M_DST), load<u32>(meta, M_SCRATCH));
+    store<u32>(meta, leaf, M_LPM);
+    store<u32>(meta, leaf & LEAF_NH_MASK, M_NH);
+    let select: bool = load<u32>(meta, M_SNAT) != 0;
+    if (select) select = (<u32>load<u16>(meta, M_FLAGS) & MF_SNAT) == 0;
+    if (select) {
+      store<u32>(selectNext, meta as u32);
+      selectNext += 4;
+    } else {
+      store<u32>(nexthopNext, meta as u32);
+      nexthopNext += 4;
+    }
+  }
+  setListCount(lc, NODE_FIP_SELECT, ((selectNext - selectList) >> 2) as u32);
+  setListCount(lc, NODE_NEXTHOP, ((nexthopNext - nexthopList) >> 2) as u32);
+  if (load<u32>(lc, LC_TRACING) != 0) traceNode(lc, NODE_IP4_LOOKUP);
+  countNode(lc, NODE_IP4_LOOKUP, count);
+  setListCount(lc, NODE_IP4_LOOKUP, 0);
+}
