@@ -21,7 +21,7 @@ export function handOff(lc: usize, to: u32, meta: usize): bool {
   const ring: usize = ringOf(lcoreOf(lc), to);
   const head: u32 = load<u32>(ring, HO_HEAD);
   if (head - atomic.load<u32>(ring + HO_TAIL) >= HANDOFF_ENTRIES) return false;
-  const entry: usize = ring + HO_ENTRIES + (((head & (HANDOFF_ENTRIES - 1)) as usize) * 12;
+  const entry: usize = ring + HO_ENTRIES + (((head & (HANDOFF_ENTRIES - 1)) as usize) * 12);
   store<u32>(entry, load<u32>(meta, M_L3));
   store<u32>(entry, <u32>load<u16>(meta, M_LENGTH), 4);
   store<u32>(entry, <u32>load<u16>(meta, M_TX_IF) | (<u32>load<u16>(meta, M_RX_IF) << 16), 8);
@@ -41,7 +41,7 @@ export function takeHandoffs(lc: usize): u32 {
     if (head == tail) continue;
     while (tail != head) {
       if (taken == VECTOR) break;
-      const entry: usize = ring + HO_ENTRIES + (((tail & (HANDOFF_ENTRIES - 1)) as usize) * 12;
+      const entry: usize = ring + HO_ENTRIES + (((tail & (HANDOFF_ENTRIES - 1)) as usize) * 12);
       const meta: usize = newMeta(lc);
       if (meta == 0) break;
       const data: u32 = load<u32>(entry);
