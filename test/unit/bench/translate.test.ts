@@ -1,4 +1,5 @@
 /** The translator is right when asc's WebAssembly and gcc's machine code of one source give the same results. */
+// needs: gcc
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,7 @@ import { Refused, translate } from '../../bench/translate/translate.ts';
 const folder = mkdtempSync(join(tmpdir(), 'wrouter-translate-'));
 const ARENA = 65536;
 
-/** Every function takes two u64 and gives a u64; memory is 64 KiB from address 0. */
+/** Every function takes two u64 and gives a u64; memory is 64 KiB from address 0, what is read was written by the function before. */
 const SOURCE = `
 import { BASE, twice, MASKED, fold as folded } from './other';
 
@@ -24,9 +25,10 @@ export function wrap(a: u64, b: u64): u64 {
 }
 export function signs(a: u64, b: u64): u64 {
   const x: i32 = a as i32;
-  const y: i32 = (b as i32) | 1;
+  const y: i32 = ((b as i32) & 0xFFFFF) | 1;
+  const below: i32 = -y - 1;
   const z: i64 = (x as i64) * 3 - (y as i64);
-  return (z as u64) ^ ((x / y) as u64) ^ ((x % y) as u64) ^ ((x > y) as u64);
+  return (z as u64) ^ ((x / y) as u64) ^ ((x % below) as u64) << 3 ^ ((x > below) as u64) ^ ((x / below) as u64) << 9;
 }
 export function compares(a: u64, b: u64): u64 {
   const x: u32 = a as u32;
@@ -86,6 +88,7 @@ export function bits(a: u64, b: u64): u64 {
 }
 export function memoryWords(a: u64, b: u64): u64 {
   const at: usize = ((a as usize) & 0x3FF8) + 1024;
+  memory.fill(at, 0xA5, 32);
   store<u64>(at, a);
   store<u32>(at + 3, b as u32, 8);
   store<u16>(at, (a as u32) * 3, 6);
@@ -118,6 +121,7 @@ export function atomics(a: u64, b: u64): u64 {
 }
 export function vectors(a: u64, b: u64): u64 {
   const at: usize = 8192 + ((a as usize) & 255);
+  memory.fill(at, 0x5A, 64);
   store<u64>(at, a);
   store<u64>(at, b, 8);
   const x: v128 = v128.load(at);
@@ -229,9 +233,9 @@ translation('gives what asc gives, for every snippet, with usize of 32 and of 64
     for (const twin of twins) {
       const actual = twin.get(name);
       assert.ok(actual, `${name} is missing in C`);
-      fc.assert(fc.property(word, word, (a, b) => {
+      for (const [a, b] of fc.sample(fc.tuple(word, word), 500)) {
         assert.is(actual(a, b).toString(16), expected(a, b).toString(16), `${name}(0x${a.toString(16)}, 0x${b.toString(16)})`);
-      }), { numRuns: 300 });
+      }
     }
   }
 });
