@@ -8,17 +8,24 @@ import {
   M_ROOT, M_SCRATCH, M_SNAT, M_VRF, MF_SNAT, TAG_CHAIN, TAG_VRF_SHIFT,
 } from '../layout';
 import { NODE_FIP_SELECT, NODE_NEXTHOP } from '../generated';
-import { lpmFirst, lpmLength, lpmRest, lpmRoot } from '../tables/lpm';
+import { lpmFirst, lpmLookup, lpmMatch, lpmRest, lpmRoot } from '../tables/lpm';
 import { countersOf, countNode, listCount, listOf, setListCount } from './graph';
 import { countVrf } from './ip4-lookup';
 import { traceNode } from './trace';
 
-/** Match length + 1 of a lookup's result; DIR-24-8 keeps lengths apart, and they are asked for only here. */
+/**
+ * The native result with its match length, both of one moment. DIR-24-8 keeps lengths apart, so the lookup is repeated where
+ * the length was not in the leaf; the packet then follows what was read with it.
+ */
 @inline
-function lengthOf(leaf: u32, root: u64, destination: u32): u32 {
-  const length: u32 = leaf >>> LEAF_LENGTH_SHIFT;
-  if (length != 0) return length;
-  return lpmLength(root, destination);
+function nativeMatch(meta: usize, destination: u32): u32 {
+  let native: u32 = load<u32>(meta, M_LPM);
+  if ((native & LEAF_NH_MASK) == 0) return 0;
+  if (native >>> LEAF_LENGTH_SHIFT != 0) return native;
+  native = lpmLookup(load<u32>(meta, M_VRF), destination);
+  store<u32>(meta, native, M_LPM);
+  store<u32>(meta, native & LEAF_NH_MASK, M_NH);
+  return native;
 }
 
 /** The floating IP at `translation` (a lane or a record) in `vrf` wins the packet. */
@@ -35,17 +42,13 @@ function choose(counters: usize, meta: usize, translation: usize, vrf: u32, leaf
 /** Several floating IPs: the chain is in order, so the first of the longest match wins. */
 function selectFromChain(counters: usize, meta: usize, first: usize): void {
   const destination: u32 = load<u32>(meta, M_DST);
-  const native: u32 = load<u32>(meta, M_LPM);
-  let best: u32 = 0;
-  if ((native & LEAF_NH_MASK) != 0) best = lengthOf(native, lpmRoot(load<u32>(meta, M_VRF)), destination);
+  let best: u32 = nativeMatch(meta, destination) >>> LEAF_LENGTH_SHIFT;
   let winner: usize = 0;
   let winnerLeaf: u32 = 0;
   for (let record: usize = first; record != 0; record = load<u32>(record, FR_NEXT) as usize) {
     if ((<u32>load<u8>(record, FR_DIRECTION) & FIPD_EGRESS) == 0) continue;
-    const root: u64 = lpmRoot(load<u32>(record, FR_VRF));
-    const leaf: u32 = lpmRest(root, destination, lpmFirst(root, destination));
-    if ((leaf & LEAF_NH_MASK) == 0) continue;
-    const length: u32 = lengthOf(leaf, root, destination);
+    const leaf: u32 = lpmLookup(load<u32>(record, FR_VRF), destination);
+    const length: u32 = leaf >>> LEAF_LENGTH_SHIFT;
     if (length > best) {
       best = length;
       winner = record;
@@ -83,13 +86,17 @@ export function fipSelect(lc: usize): void {
       continue;
     }
     const root: u64 = load<u64>(meta, M_ROOT);
-    const leaf: u32 = lpmRest(root, destination, load<u32>(meta, M_SCRATCH));
-    let wins: bool = (leaf & LEAF_NH_MASK) != 0;
-    if (wins) {
-      const native: u32 = load<u32>(meta, M_LPM);
-      if ((native & LEAF_NH_MASK) != 0) {
-        wins = lengthOf(leaf, root, destination) > lengthOf(native, lpmRoot(load<u32>(meta, M_VRF)), destination);
-      }
+    const first: u32 = load<u32>(meta, M_SCRATCH);
+    const native: u32 = nativeMatch(meta, destination);
+    let leaf: u32 = 0;
+    let wins: bool = false;
+    if (native == 0) {
+      // Any match wins, however long: the common case asks for no length.
+      leaf = lpmRest(root, destination, first);
+      wins = (leaf & LEAF_NH_MASK) != 0;
+    } else {
+      leaf = lpmMatch(root, destination, first);
+      wins = (leaf >>> LEAF_LENGTH_SHIFT) > (native >>> LEAF_LENGTH_SHIFT);
     }
     if (wins) wins = load<u32>(lane, FIP_NEW) != load<u32>(lane, FIP_KEY); // else it only permits the address
     if (wins) choose(counters, meta, lane, tag >>> TAG_VRF_SHIFT, leaf);
