@@ -19,7 +19,7 @@ export function neighbourKey(iface: u32, address: u32): u64 {
 
 @inline
 function neighbourHome(key: u64): u32 {
-  return ((key * FIP_HASH) >> 32) as u32 & (MAX_NEIGHBOURS - 1);
+  return (((key * FIP_HASH) >> 32) as u32) & (MAX_NEIGHBOURS - 1);
 }
 
 /** Index of the record, MAX_NEIGHBOURS when there is none. */
