@@ -48,6 +48,8 @@ export interface State {
   startedMs: number;
   /** records per table */
   totals: Record<string, number>;
+  /** its process: /proc/PID/net/dev shows the devices that it could attach */
+  pid: number;
 }
 
 export interface Port {

@@ -1,0 +1,62 @@
+/**
+ * What an appliance tells its operators: proto/appliance.proto and gRPC's health service, over mutual TLS. Views of the data
+ * plane are passed through; nothing here changes anything.
+ */
+import * as grpc from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { Appliance, type ApplianceMethods } from '../../proto/appliance.ts';
+import type { TableReply } from '../../proto/dataplane.ts';
+import { addService, createServer, rpcError, type Handlers } from '../../proto/load.ts';
+import type { ApplianceAgent } from './appliance.ts';
+
+/** A view that the dataplane did not give within this time is answered as UNAVAILABLE or DEADLINE_EXCEEDED. */
+const VIEW_MS = 10_000;
+/** Greatest frame that `trace` takes: what one chunk of the core holds (FRAME_CAPACITY). */
+const FRAME_BYTES = 1792;
+
+/** Names of the health service: the agent itself, the data plane behind it, and its session with a controller. */
+export const HEALTH = { agent: '', dataplane: 'dataplane', session: 'session' } as const;
+
+export interface Operations { server: grpc.Server; health: HealthImplementation }
+
+/** `authorize` throws (rpcError) unless the caller may see this appliance. */
+export function operations(agent: ApplianceAgent, authorize: (call: { getAuthContext(): unknown }) => void): Operations {
+  const { dataplane } = agent;
+  const within = (): grpc.CallOptions => ({ deadline: Date.now() + VIEW_MS });
+
+  const handlers: Handlers<ApplianceMethods> = {
+    getState: async (_request, call) => {
+      authorize(call);
+      const state = await dataplane.getState({}, within()).catch(() => undefined);
+      return { name: agent.name, dataplane: state, session: agent.view(), problem: agent.problem };
+    },
+    refusals: (_request, call) => { authorize(call); return { records: agent.refusals.list() }; },
+    ports: (_request, call) => { authorize(call); return { ports: agent.ports.list() }; },
+    lcores: (request, call) => { authorize(call); return dataplane.lcores(request, within()); },
+    counters: (request, call) => { authorize(call); return dataplane.counters(request, within()); },
+    dropLog: (request, call) => { authorize(call); return dataplane.dropLog(request, within()); },
+    trace: (request, call) => {
+      authorize(call);
+      if (request.frame.length > FRAME_BYTES) throw rpcError(grpc.status.INVALID_ARGUMENT, `the frame has ${request.frame.length} bytes; at most ${FRAME_BYTES} can be traced`);
+      return dataplane.trace(request, within());
+    },
+    table: async function* (request, call) {
+      authorize(call);
+      const stream = dataplane.table(request);
+      const cancel = (): void => stream.cancel();
+      call.on('cancelled', cancel);
+      stream.on('error', () => {}); // the iteration below throws it too
+      try {
+        for await (const reply of stream as AsyncIterable<TableReply>) yield reply;
+      } finally {
+        cancel(); // the reader may have left early
+      }
+    },
+  };
+
+  const server = createServer();
+  addService(server, Appliance, handlers);
+  const health = new HealthImplementation({ [HEALTH.agent]: 'SERVING', [HEALTH.dataplane]: 'NOT_SERVING', [HEALTH.session]: 'NOT_SERVING' });
+  health.addToServer(server);
+  return { server, health };
+}

@@ -1,0 +1,375 @@
+// Generated from config.proto by proto/generate.ts: do not edit.
+import type { ServerStream, Service, Unary } from './load.ts';
+
+export interface ConfigMethods {
+  /** All operations or none. A refusal is a gRPC status with google.rpc details (proto/google/rpc): INVALID_ARGUMENT with a
+   * BadRequest (field path, rule, what would be right), FAILED_PRECONDITION with a PreconditionFailure (who uses the object),
+   * ABORTED when an object's version is not the expected one. */
+  commit: Unary<CommitRequest, CommitReply>;
+  get: Unary<Reference, Object>;
+  list: Unary<ListRequest, ListReply>;
+  delete: Unary<DeleteRequest, CommitReply>;
+  /** Everything that happened after `version`, then everything as it happens. OUT_OF_RANGE: too old, list anew. */
+  watch: ServerStream<WatchRequest, Event>;
+  /** What the compile step made of the objects, for one appliance. */
+  routes: ServerStream<RoutesRequest, RoutesReply>;
+  appliances: Unary<AppliancesRequest, AppliancesReply>;
+  /** Sends an appliance its whole state again. With force, more may be swept than its guard allows. */
+  resync: Unary<ResyncRequest, ResyncReply>;
+}
+export const Config: Service<ConfigMethods> = { file: 'config.proto', name: 'wrouter.config.v1.Config' };
+
+export interface Object {
+  /** fully qualified: default-domain:k8s-ns-user-1:k8s-vn-ns-default-pod-network */
+  name: string;
+  /** given by the controller, stays the same for the object's life */
+  uuid: string;
+  /** of the transaction that wrote it last */
+  version: number;
+  project?: Project;
+  virtualNetwork?: VirtualNetwork;
+  floatingIpPool?: FloatingIpPool;
+  floatingIp?: FloatingIp;
+  virtualMachineInterface?: VirtualMachineInterface;
+  instanceIp?: InstanceIp;
+  virtualRouter?: VirtualRouter;
+  routeTable?: RouteTable;
+  networkPolicy?: NetworkPolicy;
+  spec?: 'project' | 'virtualNetwork' | 'floatingIpPool' | 'floatingIp' | 'virtualMachineInterface' | 'instanceIp' | 'virtualRouter' | 'routeTable' | 'networkPolicy';
+}
+
+/** domain:project */
+export interface Project {}
+
+/** domain:project:network */
+export interface VirtualNetwork {
+  subnets: Subnet[];
+  /** imported and exported: target:64512:100 */
+  routeTargets: string[];
+  importRouteTargets: string[];
+  exportRouteTargets: string[];
+  /** reachable from outside: makes the floating-ip-pool `public`, and its own addresses may leave untranslated */
+  external: boolean;
+  /** TCP MSS is lowered to it; 0 = not */
+  mssClamp: number;
+  vrfKind: VrfKind;
+  /** of its interfaces; 0 = 1500 */
+  mtu: number;
+}
+
+export interface Subnet {
+  /** 101.101.101.0/24 */
+  prefix: string;
+  /** empty: the last host address (broadcast-1), or the first one with addr_from_start */
+  gateway: string;
+  addrFromStart: boolean;
+}
+
+/** How an appliance looks up routes of the VRF: DIR-24-8 for few big ones, Poptrie for the many. */
+export type VrfKind = 'VRF_KIND_AUTO' | 'VRF_KIND_DIR24' | 'VRF_KIND_POPTRIE';
+
+/** domain:project:network:pool */
+export interface FloatingIpPool {
+  /** prefixes within the network's subnets to allocate from; empty: all of them */
+  subnets: string[];
+  /** shared to these projects beside its own */
+  projects: string[];
+}
+
+/** domain:project:network:pool:floating-ip */
+export interface FloatingIp {
+  /** empty: allocated from the pool, and returned */
+  address: string;
+  direction: Direction;
+  /** several: equal-cost paths */
+  virtualMachineInterfaces: string[];
+  /** instance-ip that it translates to, when an interface has several; empty: its first */
+  fixedAddress: string;
+}
+
+export type Direction = 'DIRECTION_BOTH' | 'DIRECTION_INGRESS' | 'DIRECTION_EGRESS';
+
+/** domain:project:interface */
+export interface VirtualMachineInterface {
+  /** empty: made from the UUID */
+  mac: string;
+  virtualNetwork: string;
+  /** appliance that hosts the workload; empty: not placed yet */
+  virtualRouter: string;
+  /** the workload's device on it */
+  port: string;
+  /** for people */
+  virtualMachine: string;
+}
+
+/** any name */
+export interface InstanceIp {
+  /** empty: allocated from the network, and returned */
+  address: string;
+  virtualNetwork: string;
+  /** several: equal-cost paths */
+  virtualMachineInterfaces: string[];
+}
+
+/** default-global-system-config:appliance. The last part is what the appliance calls itself, and its certificate. */
+export interface VirtualRouter {
+  kind: VirtualRouterKind;
+  /** hw-profiles/<profile>.json */
+  profile: string;
+  fabric: Fabric | null;
+  /** empty: the fabric address, which it must equal today */
+  tunnelAddress: string;
+  /** gateways */
+  routingInstances: RoutingInstance[];
+  /** gateways */
+  externalInterfaces: ExternalInterface[];
+}
+
+export type VirtualRouterKind = 'KIND_UNKNOWN' | 'GATEWAY' | 'COMPUTE';
+
+/** The underlay. */
+export interface Fabric {
+  port: string;
+  /** 10.169.25.20/24 */
+  address: string;
+  /** router towards other subnets; empty: all appliances are on this one */
+  gateway: string;
+  mac: string;
+  /** 0 = 1500 */
+  mtu: number;
+  /** 802.1Q id; 0 = untagged */
+  vlan: number;
+}
+
+/** A VRF of a gateway. It has the routes that its import targets bring. */
+export interface RoutingInstance {
+  /** one word: internet */
+  name: string;
+  routeTargets: string[];
+  importRouteTargets: string[];
+  exportRouteTargets: string[];
+  /** imports what they export, and exports to them, without naming a target */
+  virtualNetworks: string[];
+  /** prefixes that it exports; empty: 0.0.0.0/0 */
+  advertise: string[];
+  staticRoutes: StaticRoute[];
+  vrfKind: VrfKind;
+}
+
+export interface StaticRoute {
+  /** 0.0.0.0/0 */
+  prefix: string;
+  /** a router on the subnet of one of its external interfaces */
+  nextHop: string;
+}
+
+export interface ExternalInterface {
+  /** one word */
+  name: string;
+  /** empty for a VLAN sub-interface of `parent` */
+  port: string;
+  /** 203.0.113.1/24 */
+  address: string;
+  mac: string;
+  routingInstance: string;
+  /** 0 = 1500 */
+  mtu: number;
+  vlan: number;
+  /** external interface, or "fabric", that carries the VLAN */
+  parent: string;
+  /** strict reverse-path check of what comes in (RFC 3704) */
+  rpf: boolean;
+}
+
+/** domain:project:table, or default-global-system-config:appliance:table. Static routes in bulk, up to millions. */
+export interface RouteTable {
+  /** routes of its VRF everywhere, exported with its targets; or */
+  virtualNetwork: string;
+  /** of one gateway's */
+  virtualRouter: string;
+  routingInstance: string;
+  nextHops: RouteTableNextHop[];
+  /** 5 bytes each, ascending and distinct: address in network order, length */
+  prefixes: Buffer;
+  /** one byte each into next_hops; empty: all the first */
+  nextHopIndex: Buffer;
+}
+
+export interface RouteTableNextHop {
+  /** equal-cost tunnels to gateways; or */
+  gateways: RouteTableNextHopGateway[];
+  /** a workload; or */
+  virtualMachineInterface: string;
+  /** a router on an external interface's subnet (tables of a routing instance); or */
+  address: string;
+  discard: boolean;
+}
+
+export interface RouteTableNextHopGateway {
+  virtualRouter: string;
+  routingInstance: string;
+}
+
+/** The place of policies between networks. Refused as yet: an accepted one would promise a protection that nothing enforces. */
+export interface NetworkPolicy {}
+
+export interface CommitRequest {
+  operations: Operation[];
+  /** checks everything, changes nothing */
+  dryRun: boolean;
+}
+
+export interface Operation {
+  /** creates, or replaces; object.version, if not 0, must be the current one */
+  put?: Object;
+  /** refused if it exists */
+  create?: Object;
+  /** refused if it does not; object.version as in put */
+  update?: Object;
+  delete?: DeleteRequest;
+  operation?: 'put' | 'create' | 'update' | 'delete';
+}
+
+export interface CommitReply {
+  /** of the transaction; unchanged if nothing changed */
+  version: number;
+  /** as stored, with what was allocated; in the order of the operations, without deleted ones */
+  objects: Object[];
+}
+
+export interface Reference {
+  /** virtual-network */
+  kind: string;
+  /** or */
+  name: string;
+  uuid: string;
+}
+
+export interface DeleteRequest {
+  kind: string;
+  name: string;
+  /** 0: whatever it is */
+  version: number;
+}
+
+export interface ListRequest {
+  /** empty: all kinds */
+  kind: string;
+  /** of the name: "default-domain:k8s-ns-user-1:" */
+  prefix: string;
+  /** 0 = 1000 */
+  pageSize: number;
+  pageToken: string;
+}
+
+export interface ListReply {
+  objects: Object[];
+  /** empty: the last page */
+  nextPageToken: string;
+  /** watch from here */
+  version: number;
+}
+
+export interface WatchRequest {
+  version: number;
+  /** empty: all */
+  kind: string;
+}
+
+export interface Event {
+  version: number;
+  /** as it is now; of a deleted one only name, uuid and an empty spec */
+  object: Object | null;
+  deleted: boolean;
+}
+
+export interface RoutesRequest {
+  /** last part of the virtual-router's name */
+  appliance: string;
+  /** name as in RoutesReply; empty: all */
+  vrf: string;
+  /** only this one; a bare address: its longest match */
+  prefix: string;
+}
+
+export interface RoutesReply {
+  routes: Route[];
+}
+
+export interface Route {
+  vrf: string;
+  prefix: string;
+  /** those in use: several are equal-cost */
+  paths: Path[];
+  /** id on the appliance */
+  nexthop: number;
+  /** of the VRF here: <tunnel address>:<vrf id> */
+  routeDistinguisher: string;
+}
+
+export interface Path {
+  /** "tunnel 10.169.25.20 label 17", "interface k8s-pod-1", "discard" */
+  nextHop: string;
+  /** tunnel address of the appliance that it comes from; empty: local */
+  protocolNextHop: string;
+  label: number;
+  /** MPLSoGRE */
+  tunnel: string;
+  routeTargets: string[];
+  /** appliance */
+  origin: string;
+  /** object that it was made from: floating-ip default-domain:… */
+  source: string;
+  /** leads to the outside */
+  external: boolean;
+}
+
+export interface AppliancesRequest {
+  appliance: string;
+}
+
+export interface AppliancesReply {
+  appliances: Appliance[];
+}
+
+export interface Appliance {
+  name: string;
+  kind: string;
+  inSession: boolean;
+  /** absent | resync | behind | in-sync */
+  state: string;
+  /** RFC 3339, of this state */
+  since: string;
+  peer: string;
+  software: string;
+  profile: string;
+  /** what it should be at */
+  version: number;
+  /** what it acknowledged */
+  liveVersion: number;
+  unacknowledged: number;
+  updates: number;
+  records: number;
+  refused: RefusedRecord[];
+  /** why it is not in sync, with what would help */
+  problem: string;
+  /** "fabric0 up af_xdp", "ext0 down: …" */
+  ports: string[];
+  /** records per table, as compiled */
+  totals: Record<string, number>;
+}
+
+export interface RefusedRecord {
+  /** "route 101.101.101.3/32 in vrf 2" */
+  record: string;
+  code: number;
+  reason: string;
+  version: number;
+}
+
+export interface ResyncRequest {
+  appliance: string;
+  force: boolean;
+}
+
+export interface ResyncReply {}
