@@ -5,7 +5,7 @@
  * Every region has a constant address, the same on every appliance, so that the core's bases are immediates; a hardware
  * profile only says how much of a region may be used. No state lives in WASM globals or data segments.
  *
- *   0x00000000  null guard, never touched        0x1E000000  next-hop reference counts
+ *   0x00000000  null guard, never touched        0x1E000000  next-hop reference counts, writers' own
  *   0x00010000  header                           0x20000000  DIR-24-8 first level, 8 slots of 32 MiB
  *   0x00100000  lcores, 18 of 256 KiB            0x30000000  DIR-24-8 groups, 8 slots of 16 MiB
  *   0x01000000  interfaces                       0x38000000  trie heap (Poptrie), 1 GiB, below 2^31
@@ -182,6 +182,11 @@ export const IF_PARENT: usize = 30; // u16 interface that carries this VLAN sub-
 export const IF_VLAN_FIRST: usize = 32;
 export const IF_VLAN_NEXT: usize = 34;
 export const IF_GENERATION: usize = 36; // u8
+/** Writer's counts: floating IPs that translate sources, that translate destinations, and in all; its first next hop. */
+export const IF_FIP_SOURCES: usize = 40;
+export const IF_FIP_DESTINATIONS: usize = 44;
+export const IF_FIPS: usize = 48;
+export const IF_NEXTHOPS: usize = 52;
 export const IF_TX_QUEUE: usize = 64; // u16 x 18
 
 export const IFK_NONE: u32 = 0;
@@ -218,8 +223,11 @@ export const VRF_GENERATION: usize = 9; // u8
 export const VRF_MSS: usize = 10; // u16
 export const VRF_ROUTES: usize = 12; // u32 count
 export const VRF_RIB: usize = 16; // u32 root of its RIB
-/** Writer's view, see tables/lpm: bytes of heap used, preferred kind. */
-export const VRF_WRITER: usize = 20;
+/** Writer's: bytes of its lookup table, preferred kind (u8), what refers to it, routes whose next hop is >= DIR24_MAX_NH. */
+export const VRF_BYTES: usize = 20;
+export const VRF_PREFERRED: usize = 24;
+export const VRF_REFS: usize = 28;
+export const VRF_WIDE: usize = 32;
 
 export const VRFF_EXISTS: u32 = 1;
 /** Reverse-path check of tunnelled packets: the inner source must be routed to the tunnel that they came from. */
@@ -260,6 +268,8 @@ export const MAX_NEXTHOPS: u32 = 524288;
 export const NEXTHOPS: usize = 0x02000000;
 export const NEXTHOP_SHIFT: usize = 6;
 export const NEXTHOP_REFS: usize = 0x1E000000; // u32 each
+/** Lists, hashes and generations that only the writers use, 30 MiB: see tables/writer. */
+export const WRITERS: usize = 0x1E200000;
 
 /**
  * A next hop is one cache line: a right-aligned 48-byte template that three 16-byte stores put before the packet
@@ -299,6 +309,9 @@ export const NHK_VRF: u32 = 9;
 export const NHF_EXTERNAL: u32 = 1;
 /** Its interface has floating IPs: translate the destination before sending. */
 export const NHF_FIP: u32 = 2;
+/** Writer's: the record gave the MAC of the neighbour, the MTU. */
+export const NHF_MAC_GIVEN: u32 = 64;
+export const NHF_MTU_GIVEN: u32 = 128;
 
 export const ECMP: usize = 0x09000000; // u32 next-hop id per slot, 0 = place-holder of a removed member
 export const ECMP_SIZE: usize = 0x01000000;
@@ -367,8 +380,11 @@ export const NB_ASKED_MS: usize = 20; // u32 last request sent
 export const NB_TRIES: usize = 24; // u32 requests since the last confirmation
 export const NB_HELD: usize = 28; // u32 packets waiting for it, over all lcores
 export const NB_FLAGS: usize = 32; // u32 NBF_*
+export const NB_REFS: usize = 36; // u32 next hops that lead to it (writer's)
 /** Never aged, never probed (a workload's MAC comes from the controller). */
 export const NBF_STATIC: u32 = 1;
+/** Is being given back: no longer found, free after the readers' epoch. */
+export const NBF_RETIRED: u32 = 2;
 export const NB_MAX_HELD: u32 = 8;
 export const NB_MAX_TRIES: u32 = 3;
 export const NB_RETRY_MS: u32 = 1000;
@@ -481,6 +497,9 @@ export const COMMAND_SIZE: u32 = 0x00800000;
 /** Result codes of a batch, one byte per record. */
 export const RESULTS: usize = 0x1D200000;
 export const RESULTS_SIZE: u32 = 0x00100000;
+/** Routes with RTF_ANNOUNCE that the last batch made live: u32 count, then address (network order) and VRF, u32 each. */
+export const ANNOUNCED: usize = 0x1D300000;
+export const MAX_ANNOUNCED: u32 = 65536;
 /** u32 event count at 0; events from TRACE_EVENTS on; the traced frame's chunk at TRACE_FRAME. */
 export const TRACE: usize = 0x1D400000;
 export const TRACE_EVENTS: usize = 0x40;
@@ -491,4 +510,14 @@ export const TE_NODE: usize = 0; // u16
 export const TE_KIND: usize = 2; // u16 TEK_*
 export const TE_ARGS: usize = 4; // u32 x 7, their meaning belongs to the kind
 export const TE_META: usize = 32; // copy of the meta record
-export const TE_PACKET: usize = 96; // 96 bytes from M_L3 on (from the Ethernet header on for TEK_TRANSMIT)
+export const TE_PACKET: usize = 96; // TE_PACKET_SIZE bytes from M_L3 on, after the node (from encapsulation on that is the Ethernet header)
+export const TE_PACKET_SIZE: usize = 96;
+/**
+ * A packet went through a node: argument 0 is its number in the trace (0 = the traced one), the next ones
+ *   ip4-lookup, fip-select   a match: VRF, prefix (network order), length + 1 (0 = no route), next hop
+ *   nexthop, mpls-input      next hop before and after the ECMP choice, public and private address that translate the destination
+ *   encapsulate, ethernet-output, neighbour   neighbour's interface, address (network order), MAC in two words
+ */
+export const TEK_PASS: u32 = 1;
+/** A floating IP that might translate the source: packet, VRF, prefix, length + 1, next hop of its match there, public address. */
+export const TEK_CANDIDATE: u32 = 2;

@@ -59,7 +59,7 @@ function learnFromRequest(lc: usize, iface: usize, index: u32, sender: u32, mac:
   let neighbour: u32 = neighbourFind(index, sender);
   if (neighbour == MAX_NEIGHBOURS) {
     const own: u32 = load<u32>(iface, IF_ADDRESS);
-    if (target != own || sender == own) return;
+    if (own == 0 || target != own || sender == own) return;
     if (((sender ^ own) & load<u32>(iface, IF_MASK)) != 0) return;
     if (load<u32>(lc, LC_TRACING) != 0) return;
     neighbour = neighbourClaim(index, sender);

@@ -12,7 +12,7 @@ import {
   DROP_VRF_LOOP, NODE_IP4_LOOKUP, NODE_LOCAL, NODE_NEXTHOP, NODE_REWRITE,
 } from '../generated';
 import { FRAGMENT_DF, IPV4_FRAGMENT, IPV4_TTL } from '../packet/ipv4';
-import { CODE_FRAGMENTATION_NEEDED, CODE_NET_UNREACHABLE, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE } from '../packet/icmp';
+import { ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, UNREACHABLE_FRAGMENTATION, UNREACHABLE_NET } from '../packet/icmp';
 import { fipPublic } from '../tables/fip';
 import { nexthopAt } from '../tables/nexthop';
 import { ecmpMember } from './ecmp';
@@ -25,7 +25,7 @@ const MAX_TRANSLATIONS: u32 = 4;
 /** The kinds that end elsewhere. */
 function divert(lc: usize, meta: usize, nexthop: usize, kind: u32): void {
   if (kind == NHK_NONE) {
-    dropWithError(lc, meta, DROP_NO_ROUTE, ICMP_UNREACHABLE, CODE_NET_UNREACHABLE, 0);
+    dropWithError(lc, meta, DROP_NO_ROUTE, ICMP_UNREACHABLE, UNREACHABLE_NET, 0);
   } else if (kind == NHK_DISCARD) {
     drop(lc, meta, DROP_ROUTE_DISCARD);
   } else if (kind == NHK_RECEIVE) {
@@ -96,7 +96,7 @@ export function nexthop(lc: usize): void {
     const mtu: u32 = load<u16>(nexthop, NH_MTU);
     if (<u32>load<u16>(meta, M_LENGTH) > mtu) {
       if ((<u32>load<u16>(l3, IPV4_FRAGMENT) & FRAGMENT_DF) != 0) {
-        dropWithError(lc, meta, DROP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE, CODE_FRAGMENTATION_NEEDED, mtu);
+        dropWithError(lc, meta, DROP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE, UNREACHABLE_FRAGMENTATION, mtu);
         continue;
       }
     }

@@ -1,6 +1,6 @@
 /** One round of an lcore, and the walk of a traced frame. What the host calls. */
 import {
-  C_RECEIVED, FRAME_CAPACITY, FRAME_HEADROOM, H_EPOCH, HEADER, LC_BEAT, LC_EPOCH, LC_FAULT, LC_HELD_COUNT, LC_KICK_COUNT, LC_META_COUNT, LC_NEXT_QUEUE,
+  C_RECEIVED, FRAME_CAPACITY, FRAME_HEADROOM, H_EPOCH, HEADER, LC_BEAT, LC_EPOCH, LC_FAULT, LC_KICK_COUNT, LC_META_COUNT, LC_NEXT_QUEUE,
   LC_NOW_US, LC_AGED_MS, LC_QUEUE_COUNT, LC_QUEUES, LC_TRACING, LC_WAKE, LCORE_TRACE, M_FRAME, M_L3, M_LENGTH, M_RX_IF, Q_STATE, Q_TX_KICKED,
   QS_ACTIVE, QS_FREE, TRACE, TRACE_FRAME, VECTOR, LC_KICKS,
 } from '../layout';
@@ -10,6 +10,7 @@ import { takeHandoffs } from '../rings/handoff';
 import { complete, fill, queueAt, receive } from '../rings/queue';
 import { countersOf, countNode, enqueue, lcoreAt, newMeta } from './graph';
 import { age, releaseHeld } from './neighbour';
+import { stockTrace } from './trace';
 import { reclaimVector, runVector } from './vector';
 
 const AGE_INTERVAL_MS: u32 = 100;
@@ -66,7 +67,7 @@ export function run(lcore: u32): u32 {
     store<u32>(lc, now, LC_AGED_MS);
     age(lc);
   }
-  if (load<u32>(lc, LC_HELD_COUNT) != 0) releaseHeld(lc);
+  releaseHeld(lc);
   if (load<u32>(lc, LC_META_COUNT) != 0) {
     if (received != 0) {
       const counters: usize = countersOf(lc);
@@ -91,6 +92,7 @@ export function trace(iface: u32, length: u32): u32 {
   if (length > FRAME_CAPACITY) return 0;
   store<u32>(lc, 1, LC_TRACING);
   store<u32>(lc, 0, LC_META_COUNT);
+  stockTrace(lc);
   const meta: usize = newMeta(lc);
   store<u32>(meta, (TRACE_FRAME + FRAME_HEADROOM) as u32, M_L3);
   store<u16>(meta, length as u16, M_LENGTH);

@@ -19,7 +19,7 @@ import { ip4Input } from './ip4-input';
 import { ip4Lookup } from './ip4-lookup';
 import { local } from './local';
 import { mplsInput } from './mpls-input';
-import { neighbour } from './neighbour';
+import { neighbour, releaseHeld } from './neighbour';
 import { nexthop } from './nexthop';
 import { rewrite } from './rewrite';
 import { transmit } from './transmit';
@@ -27,6 +27,7 @@ import { transmit } from './transmit';
 export function runVector(lc: usize): void {
   ethernetInput(lc);
   arpInput(lc);
+  releaseHeld(lc); // what waited goes before what this vector brought
   ip4Input(lc);
   greInput(lc);
   mplsInput(lc);

@@ -15,11 +15,12 @@ export const ICMP_PARAMETER_PROBLEM: u32 = 12;
 export const ICMP_TIMESTAMP: u32 = 13;
 export const ICMP_TIMESTAMP_REPLY: u32 = 14;
 
-export const CODE_NET_UNREACHABLE: u32 = 0;
-export const CODE_HOST_UNREACHABLE: u32 = 1;
-export const CODE_PROTOCOL_UNREACHABLE: u32 = 2;
-export const CODE_PORT_UNREACHABLE: u32 = 3;
-export const CODE_FRAGMENTATION_NEEDED: u32 = 4;
+/** Codes of "unreachable". */
+export const UNREACHABLE_NET: u32 = 0;
+export const UNREACHABLE_HOST: u32 = 1;
+export const UNREACHABLE_PROTOCOL: u32 = 2;
+export const UNREACHABLE_PORT: u32 = 3;
+export const UNREACHABLE_FRAGMENTATION: u32 = 4;
 
 /** Messages that quote the packet that they are about. */
 @inline
