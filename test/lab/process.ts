@@ -13,6 +13,12 @@ export interface ChildOptions {
   environment?: Record<string, string>;
 }
 
+/** Whatever runs when this process ends, however it ends, is killed. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export class Child {
   readonly name: string;
   readonly log: string;
@@ -31,10 +37,15 @@ export class Child {
     // Its own process group: Ctrl-C on the terminal is for the lab, which then stops its children in order.
     this.#process = spawn(program, rest, { stdio: ['ignore', log, log], env: { ...process.env, ...environment }, detached: true });
     closeSync(log);
+    running.add(this.#process);
     this.#ended = new Promise((resolve) => {
       this.#process.once('error', (error) => resolve(error.message));
       this.#process.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
-    }).then((how) => (this.#how = how as string));
+    });
+    void this.#ended.then((how) => {
+      this.#how = how;
+      running.delete(this.#process);
+    });
   }
 
   /** Undefined when it could not be started at all. */

@@ -1,0 +1,106 @@
+/** One appliance of the lab: its hardware profile, its dataplane process where the devices are, its agent beside the controller. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { credentials } from '@grpc/grpc-js';
+import { loadProfile } from '../../firmware/host/profile.ts';
+import { Dataplane, type DataplaneMethods, type TableRow } from '../../proto/dataplane.ts';
+import { createClient, unixAddress, type Client } from '../../proto/load.ts';
+import { FABRIC_MTU, type ApplianceName, type Network, type PortPlace } from './network.ts';
+import { Child } from './process.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface ApplianceOptions {
+  name: ApplianceName;
+  network: Network;
+  /** Of the run: certificates, logs, sockets and states lie there. */
+  directory: string;
+  /** Of the controller, host:port. */
+  controller: string;
+  /** Where its agent serves operators, host:port. */
+  operations: string;
+  /** Accept injected faults. */
+  faults?: boolean;
+}
+
+export class Appliance {
+  readonly name: ApplianceName;
+  readonly profile: string;
+  readonly socket: string;
+  /** Its own API, without the agent between. */
+  readonly dataplane: Client<DataplaneMethods>;
+  readonly #options: ApplianceOptions;
+  readonly #directory: string;
+  #dataplaneProcess: Child | undefined;
+  #agentProcess: Child | undefined;
+
+  constructor(options: ApplianceOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.#directory = join(options.directory, options.name);
+    mkdirSync(this.#directory, { recursive: true });
+    this.profile = writeProfile(this.#directory, options.name, options.network.ports(options.name));
+    this.socket = join(this.#directory, 'dataplane.sock');
+    this.dataplane = createClient(Dataplane, unixAddress(this.socket), credentials.createInsecure());
+  }
+
+  get running(): boolean {
+    return this.#dataplaneProcess !== undefined;
+  }
+
+  async start(): Promise<void> {
+    await this.startDataplane();
+    await this.startAgent();
+  }
+
+  async startDataplane(): Promise<void> {
+    const { name, network, faults = false, directory } = this.#options;
+    const args = ['firmware/host/dataplane.ts', '--profile', this.profile, '--socket', this.socket, '--state', join(this.#directory, 'state')];
+    const [command, rest] = network.command(name, process.execPath, [...args, ...(faults ? ['--allow-faults'] : [])].map(fromRoot));
+    this.#dataplaneProcess = new Child({ name: `${name}-dataplane`, command, args: rest, directory });
+    await this.#dataplaneProcess.ready(async () => (await this.dataplane.ports()).ports.every((port) => port.up));
+  }
+
+  async startAgent(): Promise<void> {
+    const { name, controller, operations, directory } = this.#options;
+    const args = ['mgmt/agent/agent.ts', '--name', name, '--pki', join(directory, 'pki'), '--controller', controller, '--dataplane', this.socket,
+      '--state', join(this.#directory, 'agent'), '--listen', operations];
+    this.#agentProcess = new Child({ name: `${name}-agent`, command: process.execPath, args: args.map(fromRoot), directory });
+  }
+
+  /** A workload's port without a device, which the agent cannot find by itself. */
+  async attach(port: PortPlace): Promise<void> {
+    if (port.driver === 'socket') await this.dataplane.attachPort(port);
+  }
+
+  async killAgent(): Promise<void> {
+    await this.#agentProcess?.kill();
+  }
+
+  async table(table: string, vrf = 0): Promise<Record<string, string>[]> {
+    const rows: TableRow[] = [];
+    for await (const reply of this.dataplane.table({ table, vrf })) rows.push(...(reply as { rows: TableRow[] }).rows);
+    return rows.map((row) => row.fields);
+  }
+
+  async stop(): Promise<void> {
+    this.dataplane.close();
+    await this.#agentProcess?.stop();
+    await this.#dataplaneProcess?.stop();
+  }
+}
+
+/** The `virtual` hardware profile with the ports of this appliance. */
+function writeProfile(directory: string, kind: ApplianceName, places: PortPlace[]): string {
+  const virtual = loadProfile(join(ROOT, 'hw-profiles/virtual.json'));
+  const ports = places.map((place) => ({ ...virtual.workloadPorts, ...place, mtu: place.name === 'fabric' ? FABRIC_MTU : virtual.workloadPorts.mtu }));
+  const path = join(directory, 'profile.json');
+  writeFileSync(path, `${JSON.stringify({ ...virtual, $schema: undefined, kind, ports }, undefined, 2)}\n`);
+  return path;
+}
+
+/** Scripts are named from the repository's root, wherever the lab was started. */
+function fromRoot(argument: string): string {
+  return argument.endsWith('.ts') ? join(ROOT, argument) : argument;
+}
