@@ -19,6 +19,8 @@ const STATUS_MS = 1000;
 /** How long the dataplane is given to answer, and how soon it is asked again. */
 const DATAPLANE_MS = 5000;
 const DATAPLANE_AGAIN_MS = 200;
+/** What the dataplane has to finish with when the agent stops. */
+const STOP_MS = 3000;
 
 export interface Log { info(text: string): void; warn(text: string): void }
 
@@ -78,6 +80,11 @@ export class ApplianceAgent {
     };
   }
 
+  /** What is there now. */
+  health(): { dataplane: boolean; controller: boolean } {
+    return { dataplane: this.ports.known, controller: this.#view.controller !== '' };
+  }
+
   /** Runs until `stop`. */
   async run(): Promise<void> {
     const watching = [this.#every(POLL_MS, () => this.ports.reconcile()), this.#every(STATUS_MS, () => this.#report())];
@@ -94,7 +101,7 @@ export class ApplianceAgent {
 
   stop(): void {
     this.#stop.abort();
-    this.#session?.end('the agent stops');
+    this.#session?.end('the agent stops', STOP_MS);
   }
 
   // ---- dataplane -------------------------------------------------------------------------------------------------------
@@ -115,7 +122,15 @@ export class ApplianceAgent {
   // ---- controller ------------------------------------------------------------------------------------------------------
   /** One attempt at one controller, and the session that comes of it. */
   async #attempt(controller: string, state: State): Promise<void> {
-    const channel = new grpc.Client(controller, this.#options.credentials(), { ...CHANNEL_OPTIONS });
+    let credentials: grpc.ChannelCredentials;
+    try {
+      credentials = this.#options.credentials();
+    } catch (error) {
+      this.#rota.ended(0);
+      this.#trouble(`no session with controller ${controller}: ${(error as Error).message}`);
+      return;
+    }
+    const channel = new grpc.Client(controller, credentials, { ...CHANNEL_OPTIONS, 'grpc.use_local_subchannel_pool': 1 });
     const dial = (client: grpc.Client, path: string): RawStream => client.makeBidiStreamRequest(path, untouched, untouched, new grpc.Metadata());
     let began = 0;
     const session = new Session(dial(channel, pathOf(Sync, 'stream')), () => dial(this.#channel, pathOf(Dataplane, 'apply')), {

@@ -7,6 +7,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import { Appliance, type ApplianceMethods } from '../../proto/appliance.ts';
 import type { TableReply } from '../../proto/dataplane.ts';
 import { addService, createServer, rpcError, type Handlers } from '../../proto/load.ts';
+import type { Caller } from '../pki/credentials.ts';
 import type { ApplianceAgent } from './appliance.ts';
 
 /** A view that the dataplane did not give within this time is answered as UNAVAILABLE or DEADLINE_EXCEEDED. */
@@ -20,7 +21,7 @@ export const HEALTH = { agent: '', dataplane: 'dataplane', session: 'session' } 
 export interface Operations { server: grpc.Server; health: HealthImplementation }
 
 /** `authorize` throws (rpcError) unless the caller may see this appliance. */
-export function operations(agent: ApplianceAgent, authorize: (call: { getAuthContext(): unknown }) => void): Operations {
+export function operations(agent: ApplianceAgent, authorize: (call: Caller) => void): Operations {
   const { dataplane } = agent;
   const within = (): grpc.CallOptions => ({ deadline: Date.now() + VIEW_MS });
 

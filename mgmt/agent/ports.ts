@@ -34,6 +34,9 @@ export class Ports {
     this.#log = log;
   }
 
+  /** False while the dataplane is away. */
+  get known(): boolean { return this.#wanted !== null; }
+
   /** As of the last look; ports that wait for their device, or could not be attached, are not up and say why. */
   list(): PortState[] {
     const missing = [...new Set(this.#wanted?.values() ?? [])].filter((name) => !this.#states.has(name));

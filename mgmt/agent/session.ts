@@ -85,7 +85,7 @@ export class Session {
   }
 
   /** Ends the session. The dataplane finishes what was passed on, so that its next GetState tells the whole truth. */
-  end(reason: string): void {
+  end(reason: string, finishMs = FINISH_MS): void {
     if (this.#reason !== '') return;
     this.#reason = reason;
     clearTimeout(this.#greeting);
@@ -94,7 +94,7 @@ export class Session {
       this.#ended.resolve(reason);
       return;
     }
-    this.#finishing = setTimeout(() => this.#apply?.cancel(), FINISH_MS);
+    this.#finishing = setTimeout(() => this.#apply?.cancel(), finishMs);
     this.#apply.resume();
     this.#apply.end();
   }
