@@ -58,9 +58,9 @@ export function arpInput(tables: Tables, neighbours: Neighbours, iface: Interfac
     if (!own) dropped('arp_spoofed');
   }
   const forUs = target === iface.address && target !== 0;
-  const inSubnet = sender !== 0 && (sender & iface.mask) >>> 0 === (iface.address & iface.mask) >>> 0;
+  const inSubnet = (sender & iface.mask) >>> 0 === (iface.address & iface.mask) >>> 0;
   let released: Waiting[] = [];
-  if (!workload) {
+  if (!workload && sender !== 0 && sender !== iface.address) {
     if (record !== undefined) released = neighbours.learn(record, senderMac, now);
     else if (forUs && inSubnet) released = neighbours.learn(neighbours.claim(iface.id, sender), senderMac, now);
   }

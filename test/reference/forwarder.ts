@@ -18,7 +18,7 @@ import {
   destinationOf, Dropped, dropped, isFragment, PROTOCOL_GRE, protocol, sourceOf, totalLength, type ErrorRequest, type Packet,
 } from './packet.ts';
 import { Tables, type Interface, type Match, type NextHop } from './tables.ts';
-import { clampMss, translate } from './translate.ts';
+import { asArrived, clampMss, translate } from './translate.ts';
 import { decapsulate, encapsulate } from './tunnel.ts';
 import { byteAt, macText, read16, write16 } from './wire.ts';
 
@@ -200,16 +200,16 @@ export class Forwarder implements Lookups {
     const neighbour = this.neighbours.claim(iface.id, address);
     const use = this.neighbours.use(neighbour, this.now);
     if (use.use === 'hold') {
-      neighbour.waiting.push({ packet, hop });
+      neighbour.waiting.push({ packet: { ...packet, arrived: asArrived(packet) }, hop });
       this.#outcomes.push({ verdict: 'held' });
       if (use.ask) this.#askFor(neighbour, BROADCAST);
       return;
     }
     if (use.probe) this.#askFor(neighbour, use.mac);
     const l3 = hop.kind === NHK_TUNNEL_GRE ? encapsulate(packet.bytes, hop) : packet.bytes;
-    this.#transmit(iface, use.mac, ETHERTYPE_IPV4, l3);
     this.#count(`next hop ${hop.id} packets`);
     this.#count(`next hop ${hop.id} bytes`, packet.bytes.length);
+    this.#transmit(iface, use.mac, ETHERTYPE_IPV4, l3);
   }
 
   #askFor(neighbour: Neighbour, to: Uint8Array): void {

@@ -48,7 +48,7 @@ function lookup(lookups: Lookups, packet: Packet): NextHop {
   const native = lookups.countedLookup(packet, packet.vrf);
   let best = native;
   for (const fip of packet.candidates) {
-    if ((fip.direction & FIPD_EGRESS) === 0 || fip.direction > 3) continue;
+    if ((fip.direction & FIPD_EGRESS) === 0) continue;
     const match = tables.lookup(fip.vrf, destinationOf(packet.bytes));
     if (match === undefined || match.length <= (best?.length ?? -1)) continue;
     best = match;

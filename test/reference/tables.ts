@@ -91,9 +91,11 @@ export class Tables {
     return this.#ordered((fip) => fip.interface === iface && fip.private === address && fip.direction !== layout.FIPD_INGRESS);
   }
 
-  /** Floating IP of an interface by public address that translates destinations; the first in order. */
+  /** Floating IP of an interface by public address that translates destinations. */
   byPublic(iface: number, address: number): FloatingIp | undefined {
-    return this.#ordered((fip) => fip.interface === iface && fip.public === address && (fip.direction & layout.FIPD_INGRESS) !== 0)[0];
+    return [...this.floatingIps.values()].find(
+      (fip) => fip.interface === iface && fip.public === address && (fip.direction & layout.FIPD_INGRESS) !== 0,
+    );
   }
 
   /** The next hop itself, or the members of an ECMP group. */
@@ -103,7 +105,7 @@ export class Tables {
   }
 
   #ordered(wanted: (fip: FloatingIp) => boolean): FloatingIp[] {
-    return [...this.floatingIps.values()].filter(wanted).sort((a, b) => a.order - b.order || a.public - b.public);
+    return [...this.floatingIps.values()].filter(wanted).sort((a, b) => a.order - b.order || a.public - b.public || a.vrf - b.vrf);
   }
 
   #applyOne(kind: number, bytes: Uint8Array): void {

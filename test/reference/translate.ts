@@ -1,7 +1,7 @@
 /** docs/forwarding.md section 8.1 and 8.2: floating-IP translation and the TCP MSS. */
 import {
-  dropped, fragmentOffset, headerLength, isLaterFragment, payloadOf, PROTOCOL_DCCP, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_UDPLITE,
-  protocol, sealHeader, type Packet,
+  destinationOf, dropped, fragmentOffset, headerLength, isLaterFragment, payloadOf, PROTOCOL_DCCP, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP,
+  PROTOCOL_UDPLITE, protocol, sealHeader, sourceOf, timeToLive, type Packet,
 } from './packet.ts';
 import { byteAt, follow, onesSum, read16, read32, write16, write32 } from './wire.ts';
 
@@ -30,6 +30,20 @@ export function translate(packet: Packet): void {
   sealHeader(bytes);
   if (checksummed) followL4(bytes, headerLength(bytes) + field, before, after);
   if (protocol(bytes) === PROTOCOL_ICMP && !isLaterFragment(bytes)) translateQuote(payloadOf(bytes), packet);
+}
+
+/** The packet as it arrived, from what a neighbour in vain waited for: addresses and TTL put back; a lowered MSS stays, a piece stays a piece. */
+export function asArrived({ bytes, arrived }: Packet): Uint8Array {
+  const restored = bytes.slice();
+  const before = onesSum(bytes.subarray(SOURCE, SOURCE + 8));
+  restored.set(arrived.subarray(SOURCE, SOURCE + 8), SOURCE);
+  restored[8] = timeToLive(arrived);
+  sealHeader(restored);
+  const field = CHECKSUM_FIELD.get(protocol(restored));
+  const translated = sourceOf(bytes) !== sourceOf(arrived) || destinationOf(bytes) !== destinationOf(arrived);
+  if (translated && field !== undefined && !isLaterFragment(restored))
+    followL4(restored, headerLength(restored) + field, before, onesSum(restored.subarray(SOURCE, SOURCE + 8)));
+  return restored;
 }
 
 /** An ICMP error quotes a packet of the other direction: its addresses are the mirror of ours. */

@@ -1,0 +1,152 @@
+/** The core and the reference forwarder side by side: the same tables, the same frames, and where they differ. */
+import * as L from '../../wasm-core/layout.ts';
+import { RESULT_OK } from '../../wasm-core/records.ts';
+import { Core, type SentFrame } from '../fixtures/core.ts';
+import type { GeneratedFrame } from '../generate/frames.ts';
+import type { World } from '../generate/world.ts';
+import { Forwarder, type Outcome } from '../reference/forwarder.ts';
+import { DROP_NAMES } from '../reference/packet.ts';
+import { hex } from '../reference/wire.ts';
+
+const SEED = 0x0123_4567_89ab_cdefn;
+const REASONS = 64;
+
+/** What happened to a frame (or in a step of time), as sorted lines. */
+export type Verdict = readonly string[];
+
+export interface Difference {
+  readonly core: Verdict;
+  readonly reference: Verdict;
+}
+
+export class Duel {
+  readonly core = new Core({ frames: 2048, seed: SEED, icmpRate: 1_000_000, icmpBurst: 1_000_000 });
+  readonly reference = new Forwarder(SEED);
+  /** Records that the core refused (RESULT_*), which the reference then does not get. */
+  readonly refused: number[] = [];
+  readonly #drops: BigUint64Array;
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#drops = new BigUint64Array(this.core.memory.buffer, L.COUNTERS + L.C_DROP, REASONS);
+    for (const record of world.records) {
+      const result = this.core.tryApply([record])[0] ?? 0;
+      if (result === RESULT_OK) this.reference.apply(record.kind, record.bytes);
+      else this.refused.push(result);
+    }
+    for (const port of world.ports) this.core.attach(port.id);
+    for (const sub of world.interfaces) if (sub.parent) this.#shareQueue(sub.id, sub.parent);
+    this.#setTime();
+  }
+
+  /** One frame through both. */
+  play(frame: GeneratedFrame): Difference | undefined {
+    this.reference.identification = this.#coreWord(L.LC_IP_ID);
+    const before = this.#drops.slice();
+    const sent = this.core.forward([{ interface: frame.port, bytes: frame.bytes }]);
+    const outcomes = this.reference.receive(frame.port, frame.bytes);
+    return this.#compare(sent, before, outcomes);
+  }
+
+  /** Frames through the core in one vector, through the reference one by one: identifications of ICMP errors do not count. */
+  playVector(frames: readonly GeneratedFrame[]): Difference | undefined {
+    const before = this.#drops.slice();
+    const sent = this.core.forward(frames.map((frame) => ({ interface: frame.port, bytes: frame.bytes })));
+    const outcomes = frames.flatMap((frame) => this.reference.receive(frame.port, frame.bytes));
+    return this.#compare(sent, before, outcomes, maskIdentification);
+  }
+
+  /** Lets time go on. */
+  wait(ms: number): Difference | undefined {
+    this.reference.identification = this.#coreWord(L.LC_IP_ID);
+    const before = this.#drops.slice();
+    this.core.advanceClock(ms);
+    this.core.settle();
+    const outcomes = this.reference.tick(this.#milliseconds());
+    return this.#compare(this.core.drain(), before, outcomes);
+  }
+
+  /** Counters that differ, after any number of steps. */
+  counterDifferences(): string[] {
+    const counters = this.reference.counters;
+    const differences: string[] = [];
+    const expect = (name: string, at: number): void => {
+      const actual = this.core.counter(at);
+      const expected = counters.get(name) ?? 0;
+      if (actual !== expected) differences.push(`${name}: core ${actual}, reference ${expected}`);
+    };
+    expect('received', L.C_RECEIVED);
+    expect('originated', L.C_ORIGINATED);
+    expect('transmitted', L.C_TRANSMITTED);
+    for (const [code, name] of DROP_NAMES) expect(`drop ${name}`, L.C_DROP + 8 * code);
+    for (const { id } of this.#world.interfaces) {
+      const at = L.C_INTERFACE + 64 * id;
+      expect(`interface ${id} rx packets`, at + L.CI_RX_PACKETS);
+      expect(`interface ${id} rx bytes`, at + L.CI_RX_BYTES);
+      expect(`interface ${id} tx packets`, at + L.CI_TX_PACKETS);
+      expect(`interface ${id} tx bytes`, at + L.CI_TX_BYTES);
+      expect(`interface ${id} drops`, at + L.CI_DROPS);
+    }
+    for (const id of this.reference.tables.vrfs.keys()) {
+      expect(`vrf ${id} packets`, L.C_VRF + 16 * id);
+      expect(`vrf ${id} bytes`, L.C_VRF + 16 * id + 8);
+    }
+    for (const id of this.reference.tables.nextHops.keys()) {
+      expect(`next hop ${id} packets`, L.C_NEXTHOP + 16 * id);
+      expect(`next hop ${id} bytes`, L.C_NEXTHOP + 16 * id + 8);
+    }
+    return differences;
+  }
+
+  #compare(sent: readonly SentFrame[], before: BigUint64Array, outcomes: readonly Outcome[], mask = (frame: Uint8Array) => frame): Difference | undefined {
+    const core = sent.map((frame) => sentText(frame.interface, mask(frame.bytes)));
+    for (const [code, count] of this.#drops.entries())
+      for (let n = count - (before[code] ?? 0n); n > 0n; n -= 1n) core.push(`dropped ${DROP_NAMES.get(code) ?? `code ${code}`}`);
+    core.push(`${this.#coreWord(L.LC_HELD_COUNT)} held`);
+
+    const reference: string[] = [];
+    for (const outcome of outcomes) {
+      if (outcome.verdict === 'transmitted') reference.push(sentText(outcome.port, mask(outcome.frame)));
+      else if (outcome.verdict === 'dropped') reference.push(`dropped ${outcome.reason}`);
+    }
+    reference.push(`${this.reference.neighbours.held} held`);
+    core.sort();
+    reference.sort();
+    return core.join('\n') === reference.join('\n') ? undefined : { core, reference };
+  }
+
+  /** A sub-interface sends by its parent's queue. */
+  #shareQueue(sub: number, parent: number): void {
+    const queueOf = (id: number): number => L.INTERFACES + id * 2 ** L.INTERFACE_SHIFT + L.IF_TX_QUEUE;
+    this.core.view.setUint16(queueOf(sub), this.core.view.getUint16(queueOf(parent), true), true);
+  }
+
+  #coreWord(offset: number): number {
+    return this.core.view.getUint32(L.LCORES + offset, true);
+  }
+
+  #milliseconds(): number {
+    return Number(this.core.nowUs / 1000n);
+  }
+
+  #setTime(): void {
+    this.reference.now = this.#milliseconds();
+  }
+}
+
+function sentText(port: number, frame: Uint8Array): string {
+  return `transmitted by ${port}: ${hex(frame)}`;
+}
+
+/** Zeroes identification and checksum of every IPv4 header whose TOS marks an ICMP error of ours, and of a header around it. */
+function maskIdentification(frame: Uint8Array): Uint8Array {
+  const masked = frame.slice();
+  const at = masked[12] === 0x81 && masked[13] === 0 ? 18 : 14;
+  for (const header of [at, at + 28]) {
+    if (masked[header] !== 0x45 || masked[header + 1] !== 0xc0) continue;
+    masked.fill(0, header + 4, header + 6);
+    masked.fill(0, header + 10, header + 12);
+  }
+  return masked;
+}

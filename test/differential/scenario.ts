@@ -1,0 +1,118 @@
+/** A seed's worth of work: a world and what happens in it; run, compared, and made small when it fails. */
+import type { PackedRecord } from '../fixtures/records.ts';
+import { makeFrame, type GeneratedFrame } from '../generate/frames.ts';
+import { Random } from '../generate/random.ts';
+import { makeWorld, type World } from '../generate/world.ts';
+import { hex } from '../reference/wire.ts';
+import { Duel, type Difference } from './duel.ts';
+import { shrink } from './shrink.ts';
+import { traceText } from './trace.ts';
+
+export type Step = { readonly frame: GeneratedFrame } | { readonly waitMs: number };
+
+export interface Scenario {
+  readonly seed: number;
+  readonly world: World;
+  readonly steps: readonly Step[];
+}
+
+export interface Result {
+  readonly frames: number;
+  readonly records: number;
+  /** Records that the core refused, by RESULT_*. */
+  readonly refused: readonly number[];
+  /** '' when core and reference agree. */
+  readonly failure: string;
+}
+
+const VECTORS = [1, 2, 3, 16, 64, 128, 200];
+const RING_ENTRIES = 256;
+
+export function makeScenario(seed: number, frames: number): Scenario {
+  const random = new Random(seed);
+  const world = makeWorld(random);
+  const steps: Step[] = [];
+  for (let n = 0; n < frames; n += 1) {
+    if (random.chance(1)) steps.push({ waitMs: random.pick([50, 1000, 1000, 1100, 31_000]) });
+    steps.push({ frame: makeFrame(random, world) });
+  }
+  return { seed, world, steps };
+}
+
+export function runScenario(scenario: Scenario): Result {
+  const { seed, world, steps } = scenario;
+  const duel = new Duel(world);
+  const settled: GeneratedFrame[] = [];
+  for (const [index, step] of steps.entries()) {
+    const held = duel.reference.neighbours.held;
+    const difference = play(duel, step);
+    if (difference !== undefined) return failed(scenario, duel, explain(seed, world, steps.slice(0, index + 1)));
+    const isNeutral = duel.reference.neighbours.held === held && held === 0;
+    if ('frame' in step && isNeutral && !isArp(step.frame.bytes)) settled.push(step.frame);
+  }
+  const vectorFailure = playVectors(duel, new Random(seed), settled);
+  if (vectorFailure !== '') return failed(scenario, duel, vectorFailure);
+  const counters = duel.counterDifferences();
+  if (counters.length > 0) return failed(scenario, duel, `seed ${seed}: counters differ\n  ${counters.join('\n  ')}`);
+  return result(scenario, duel, '');
+}
+
+function result({ world, steps }: Scenario, duel: Duel, failure: string): Result {
+  return { frames: steps.length, records: world.records.length, refused: duel.refused, failure };
+}
+
+const failed = result;
+
+function play(duel: Duel, step: Step): Difference | undefined {
+  return 'frame' in step ? duel.play(step.frame) : duel.wait(step.waitMs);
+}
+
+/** The frames that leave neighbours as they are, once more, in vectors: packets of one vector must not touch each other. */
+function playVectors(duel: Duel, random: Random, frames: readonly GeneratedFrame[]): string {
+  for (let at = 0; at < frames.length; ) {
+    const vector = frames.slice(at, at + Math.min(random.pick(VECTORS), RING_ENTRIES));
+    at += vector.length;
+    const difference = duel.playVector(vector);
+    if (difference === undefined) continue;
+    return `a vector of ${vector.length} frames that agree one by one\n${differenceText(difference)}`;
+  }
+  return '';
+}
+
+function isArp(frame: Uint8Array): boolean {
+  return frame.includes(0x06) && /^(.{24})(8100....)?0806/.test(hex(frame.subarray(0, 18)));
+}
+
+/** Shrinks the last step's failure to the fewest steps and records, and tells it. */
+function explain(seed: number, world: World, steps: readonly Step[]): string {
+  const differs = (records: readonly PackedRecord[], some: readonly Step[]): boolean => {
+    const duel = new Duel({ ...world, records });
+    return some.some((step) => play(duel, step) !== undefined);
+  };
+  const last = steps.slice(-1);
+  const fewSteps = differs(world.records, last) ? last : shrink(steps, (some) => differs(world.records, some));
+  const records = shrink(world.records, (some) => {
+    try {
+      return differs(some, fewSteps);
+    } catch {
+      return false; // a record that the others refer to is gone
+    }
+  });
+
+  const duel = new Duel({ ...world, records });
+  const lines = [`seed ${seed}: core and reference differ`, ...records.map((record) => `  record of kind ${record.kind}: ${hex(record.bytes)}`)];
+  for (const step of fewSteps) {
+    if ('frame' in step) lines.push(`  frame into ${step.frame.port}: ${hex(step.frame.bytes)}`);
+    else lines.push(`  ${step.waitMs} ms pass`);
+    const trace = 'frame' in step ? traceText(duel.core, step.frame) : '';
+    const difference = play(duel, step);
+    if (difference === undefined) continue;
+    lines.push(differenceText(difference), trace);
+    break;
+  }
+  return lines.join('\n');
+}
+
+function differenceText({ core, reference }: Difference): string {
+  return ['  core:', ...core.map((line) => `    ${line}`), '  reference:', ...reference.map((line) => `    ${line}`)].join('\n');
+}
