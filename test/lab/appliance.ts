@@ -6,13 +6,13 @@ import { credentials } from '@grpc/grpc-js';
 import { loadProfile } from '../../firmware/host/profile.ts';
 import { Dataplane, type DataplaneMethods, type TableRow } from '../../proto/dataplane.ts';
 import { createClient, unixAddress, type Client } from '../../proto/load.ts';
-import { FABRIC_MTU, type ApplianceName, type Network, type PortPlace } from './network.ts';
+import type { Network, Place, PortPlace } from './network.ts';
 import { Child } from './process.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface ApplianceOptions {
-  name: ApplianceName;
+  place: Place;
   network: Network;
   /** Of the run: certificates, logs, sockets and states lie there. */
   directory: string;
@@ -25,7 +25,9 @@ export interface ApplianceOptions {
 }
 
 export class Appliance {
-  readonly name: ApplianceName;
+  readonly place: Place;
+  /** As the controller and its certificate know it. */
+  readonly name: string;
   readonly profile: string;
   readonly socket: string;
   /** Its own API, without the agent between. */
@@ -37,10 +39,11 @@ export class Appliance {
 
   constructor(options: ApplianceOptions) {
     this.#options = options;
-    this.name = options.name;
-    this.#directory = join(options.directory, options.name);
+    this.place = options.place;
+    this.name = `${options.place}-1`;
+    this.#directory = join(options.directory, this.name);
     mkdirSync(this.#directory, { recursive: true });
-    this.profile = writeProfile(this.#directory, options.name, options.network.ports(options.name));
+    this.profile = writeProfile(this.#directory, this.place, options.network);
     this.socket = join(this.#directory, 'dataplane.sock');
     this.dataplane = createClient(Dataplane, unixAddress(this.socket), credentials.createInsecure());
   }
@@ -55,18 +58,18 @@ export class Appliance {
   }
 
   async startDataplane(): Promise<void> {
-    const { name, network, faults = false, directory } = this.#options;
+    const { network, faults = false, directory } = this.#options;
     const args = ['firmware/host/dataplane.ts', '--profile', this.profile, '--socket', this.socket, '--state', join(this.#directory, 'state')];
-    const [command, rest] = network.command(name, process.execPath, [...args, ...(faults ? ['--allow-faults'] : [])].map(fromRoot));
-    this.#dataplaneProcess = new Child({ name: `${name}-dataplane`, command, args: rest, directory });
+    const [command, rest] = network.command(this.place, process.execPath, [...args, ...(faults ? ['--allow-faults'] : [])].map(fromRoot));
+    this.#dataplaneProcess = new Child({ name: `${this.name}-dataplane`, command, args: rest, directory });
     await this.#dataplaneProcess.ready(async () => (await this.dataplane.ports()).ports.every((port) => port.up));
   }
 
   async startAgent(): Promise<void> {
-    const { name, controller, operations, directory } = this.#options;
-    const args = ['mgmt/agent/agent.ts', '--name', name, '--pki', join(directory, 'pki'), '--controller', controller, '--dataplane', this.socket,
+    const { controller, operations, directory } = this.#options;
+    const args = ['mgmt/agent/agent.ts', '--name', this.name, '--pki', join(directory, 'pki'), '--controller', controller, '--dataplane', this.socket,
       '--state', join(this.#directory, 'agent'), '--listen', operations];
-    this.#agentProcess = new Child({ name: `${name}-agent`, command: process.execPath, args: args.map(fromRoot), directory });
+    this.#agentProcess = new Child({ name: `${this.name}-agent`, command: process.execPath, args: args.map(fromRoot), directory });
   }
 
   /** A workload's port without a device, which the agent cannot find by itself. */
@@ -92,9 +95,11 @@ export class Appliance {
 }
 
 /** The `virtual` hardware profile with the ports of this appliance. */
-function writeProfile(directory: string, kind: ApplianceName, places: PortPlace[]): string {
+function writeProfile(directory: string, kind: Place, network: Network): string {
   const virtual = loadProfile(join(ROOT, 'hw-profiles/virtual.json'));
-  const ports = places.map((place) => ({ ...virtual.workloadPorts, ...place, mtu: place.name === 'fabric' ? FABRIC_MTU : virtual.workloadPorts.mtu }));
+  const ports = network.ports(kind).map((place) => ({
+    ...virtual.workloadPorts, ...place, mtu: place.name === 'fabric' ? network.fabricMtu : virtual.workloadPorts.mtu,
+  }));
   const path = join(directory, 'profile.json');
   writeFileSync(path, `${JSON.stringify({ ...virtual, $schema: undefined, kind, ports }, undefined, 2)}\n`);
   return path;

@@ -1,6 +1,7 @@
 /** The lab's controller, in a process of its own; its store, and the certificates of everyone, lie in the run's directory. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createPki } from '../../mgmt/pki/authority.ts';
 import { clientCredentials } from '../../mgmt/pki/credentials.ts';
 import { Config, type ConfigMethods } from '../../proto/config.ts';
 import { createClient, type Client } from '../../proto/load.ts';
@@ -31,8 +32,17 @@ export class Controller {
     return this.#process?.pid;
   }
 
+  /** One authority for the run; a certificate for the controller, for its operator, and for each appliance. */
+  async issueCertificates(appliances: string[]): Promise<void> {
+    await createPki(this.#pki, [
+      { name: 'controller', role: 'controller' },
+      { name: 'operator', role: 'operator' },
+      ...appliances.map((name) => ({ name, role: 'appliance' as const })),
+    ]);
+  }
+
   async start(): Promise<void> {
-    const args = [MAIN, '--pki', this.#pki, '--state', join(this.#directory, 'controller'), '--listen', this.address];
+    const args = [MAIN, '--pki', this.#pki, '--store', join(this.#directory, 'controller.db'), '--listen', this.address];
     this.#process = new Child({ name: 'controller', command: process.execPath, args, directory: this.#directory });
     await this.#process.ready(async () => {
       await this.config.appliances({}, { deadline: Date.now() + 1_000 });

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { HostStack, PingResult } from './host-stack.ts';
 import type { Namespaces } from './netns.ts';
+import type { ProbeResult } from './probe.ts';
 import { receiveTransfer, sendTransfer, type TransferResult } from './transfer.ts';
 
 const TRANSFER = fileURLToPath(new URL('transfer.ts', import.meta.url));
@@ -54,6 +55,11 @@ export class NamespaceHost implements LabHost {
   /** Sends probes back on a UDP port until the returned function is called. */
   echoProbes(port: number): Promise<() => Promise<void>> {
     return this.#background(PROBE, ['echo', String(port)]);
+  }
+
+  /** Probes a host that echoes them, `rate` a second. */
+  async streamProbes(to: string, port: number, rate: number, seconds: number): Promise<ProbeResult> {
+    return JSON.parse(await this.run(process.execPath, [PROBE, 'stream', to, String(port), String(rate), String(seconds)])) as ProbeResult;
   }
 
   /** Runs a command here to its end; returns what it printed. */

@@ -41,8 +41,8 @@ export class Lab {
     const [controller, gateway, compute] = ports.map((port) => `127.0.0.1:${port}`) as [string, string, string];
     const { directory } = this;
     this.controller = new Controller(directory, controller);
-    this.gateway = new Appliance({ name: 'gateway', network, directory, controller, operations: gateway, faults });
-    this.compute = new Appliance({ name: 'compute', network, directory, controller, operations: compute, faults });
+    this.gateway = new Appliance({ place: 'gateway', network, directory, controller, operations: gateway, faults });
+    this.compute = new Appliance({ place: 'compute', network, directory, controller, operations: compute, faults });
   }
 
   get internet(): LabHost {
@@ -65,7 +65,7 @@ export class Lab {
     const network = kind === 'namespaces' ? new NamespaceNetwork(options) : await SocketNetwork.open();
     const lab = new Lab(network, await freePorts(3), options);
     try {
-      await timed('certificates of one authority', () => lab.controller.issueCertificates(['gateway', 'compute']));
+      await timed('certificates of one authority', () => lab.controller.issueCertificates([lab.gateway.name, lab.compute.name]));
       await timed('controller', () => lab.controller.start());
       await timed('objects, and a wire for each pod', () => lab.#configure());
       await timed('appliances', () => lab.#startAppliances(gateway));
@@ -78,7 +78,7 @@ export class Lab {
   }
 
   async #configure(): Promise<void> {
-    for (const { floatingIp, ...place } of await createObjects(this.controller.config)) {
+    for (const { floatingIp, ...place } of await createObjects(this.controller.config, this.network.fabricMtu)) {
       const { host, port } = await this.network.addPod(place);
       this.pods.push({ name: place.name, host, port, floatingIp });
     }
@@ -106,7 +106,7 @@ export class Lab {
       const seen = appliances.find(({ name }) => name === appliance.name);
       if (seen?.state !== 'in-sync') return `${appliance.name} is ${seen?.state ?? 'unknown to the controller'}: ${seen?.problem ?? ''}`;
       const { ports } = await appliance.dataplane.ports();
-      const wanted = this.network.ports(appliance.name).map(({ name }) => name).concat(appliance === this.compute ? this.pods.map(({ name }) => name) : []);
+      const wanted = this.network.ports(appliance.place).map(({ name }) => name).concat(appliance === this.compute ? this.pods.map(({ name }) => name) : []);
       for (const name of wanted) {
         const state = ports.find(({ port }) => port?.name === name);
         if (!state?.up || state.interface === 0) return `port ${name} of ${appliance.name}: ${state?.problem || (state?.up ? 'no interface yet' : 'not attached')}`;

@@ -25,7 +25,7 @@ export const ADDRESSES = {
 } as const;
 
 /** Leaves room for a whole pod packet in a tunnel: 1500 + 28. */
-export const FABRIC_MTU = 1600;
+const FABRIC_MTU = 1600;
 /** Locally administered, with the address of the device in the last four bytes. */
 export const MACS = {
   internet: '02:00:cb:00:71:0a',
@@ -34,7 +34,8 @@ export const MACS = {
   computeFabric: '02:00:0a:a9:19:14',
 } as const;
 
-export type ApplianceName = 'gateway' | 'compute';
+/** Where an appliance stands. */
+export type Place = 'gateway' | 'compute';
 
 /** A port as an appliance's profile or its dataplane's AttachPort wants it. */
 export interface PortPlace {
@@ -54,10 +55,11 @@ export interface PodPlace {
 export interface Network {
   readonly kind: 'namespaces' | 'sockets';
   readonly internet: LabHost;
+  readonly fabricMtu: number;
   /** What the profile of an appliance names. */
-  ports(appliance: ApplianceName): PortPlace[];
+  ports(place: Place): PortPlace[];
   /** Command line that runs a program where an appliance's devices are. */
-  command(appliance: ApplianceName, program: string, args: string[]): [string, string[]];
+  command(place: Place, program: string, args: string[]): [string, string[]];
   /** Gives a workload its wire: the host, and the port of it on the compute appliance. */
   addPod(place: PodPlace): Promise<{ host: LabHost; port: PortPlace }>;
   close(): void;
@@ -80,9 +82,11 @@ export class NamespaceNetwork implements Network {
   readonly kind = 'namespaces';
   readonly namespaces = new Namespaces();
   readonly internet: NamespaceHost;
+  readonly fabricMtu: number;
 
   constructor({ tappedFabric = false, fabricMtu = FABRIC_MTU }: NetworkOptions = {}) {
     const { namespaces } = this;
+    this.fabricMtu = fabricMtu;
     for (const name of ['internet', 'gateway', 'compute']) namespaces.add(name);
     namespaces.link({ namespace: 'internet', device: 'eth0', mac: MACS.internet }, { namespace: 'gateway', device: 'external', mac: MACS.gatewayExternal });
     const ends = [
@@ -103,13 +107,13 @@ export class NamespaceNetwork implements Network {
     this.internet = new NamespaceHost(namespaces, 'internet', ADDRESSES.internet);
   }
 
-  ports(appliance: ApplianceName): PortPlace[] {
-    const names = appliance === 'gateway' ? ['fabric', 'external'] : ['fabric'];
+  ports(place: Place): PortPlace[] {
+    const names = place === 'gateway' ? ['fabric', 'external'] : ['fabric'];
     return names.map((name) => ({ name, driver: 'af_xdp', device: name }));
   }
 
-  command(appliance: ApplianceName, program: string, args: string[]): [string, string[]] {
-    return this.namespaces.command(appliance, program, args);
+  command(place: Place, program: string, args: string[]): [string, string[]] {
+    return this.namespaces.command(place, program, args);
   }
 
   async addPod({ name, address, gateway, mac }: PodPlace): Promise<{ host: NamespaceHost; port: PortPlace }> {
@@ -131,6 +135,7 @@ type Wire = readonly [number, number];
 
 export class SocketNetwork implements Network {
   readonly kind = 'sockets';
+  readonly fabricMtu = FABRIC_MTU;
   readonly internet: StackHost;
   readonly #stacks: HostStack[];
   readonly #external: Wire;
@@ -152,12 +157,12 @@ export class SocketNetwork implements Network {
     return new SocketNetwork(external, fabric, internet);
   }
 
-  ports(appliance: ApplianceName): PortPlace[] {
-    if (appliance === 'compute') return [socketPort('fabric', this.#fabric[1], this.#fabric[0])];
+  ports(place: Place): PortPlace[] {
+    if (place === 'compute') return [socketPort('fabric', this.#fabric[1], this.#fabric[0])];
     return [socketPort('fabric', ...this.#fabric), socketPort('external', this.#external[1], this.#external[0])];
   }
 
-  command(_appliance: ApplianceName, program: string, args: string[]): [string, string[]] {
+  command(_place: Place, program: string, args: string[]): [string, string[]] {
     return [program, args];
   }
 

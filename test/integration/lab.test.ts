@@ -1,0 +1,169 @@
+// needs: netns, tshark
+// limit: 300 s
+//
+// The whole house in network namespaces: what it promises to hosts, what is on its wires by tshark's judgement, and that neither its
+// controller nor its agents nor one crash of an lcore is missed by the traffic.
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { Capture, type Packet } from '../interop/capture.ts';
+import type { Appliance } from '../lab/appliance.ts';
+import { ADDRESSES } from '../lab/network.ts';
+import { labSuite, type Bench } from '../lab/suite.ts';
+
+const test = labSuite('lab', { faults: true, tappedFabric: true });
+const MEBIBYTE = 1 << 20;
+const TRANSFER_PORT = 8080;
+const PROBE_PORT = 7000;
+const IN_ORDER = ['1'];
+
+test('ping reaches the floating IP, and the outside from every pod', async ({ lab, internet }) => {
+  for (const { host, floatingIp, name } of lab.pods) {
+    assert.is((await internet.ping(floatingIp, 5, 20)).received, 5, `internet to ${name}`);
+    assert.is((await host.ping(ADDRESSES.internet, 5, 20)).received, 5, `${name} to internet`);
+  }
+});
+
+test('a pod reaches the other by its floating IP', async ({ lab }) => {
+  const [first, second] = lab.pods;
+  assert.is((await first!.host.ping(second!.floatingIp, 5, 20)).received, 5);
+});
+
+test('TCP, 20 MiB each way, arrives intact, and on the wires is what should be there', async (bench) => {
+  const { lab, namespaces, internet, pod, floatingIp } = bench;
+  const file = (name: string): string => join(lab.directory, `${name}.pcapng`);
+  const captures = {
+    fabric: await Capture.start(namespaces, 'fabric', 'compute', file('fabric')),
+    internet: await Capture.start(namespaces, 'internet', 'eth0', file('internet')),
+    pod: await Capture.start(namespaces, 'pod-1', 'eth0', file('pod')),
+  };
+  try {
+    await transfers(bench);
+    await sleep(300);
+  } finally {
+    for (const capture of Object.values(captures)) await capture.stop();
+  }
+  const toPod = await labelOf(lab.gateway, floatingIp);
+  const tunnelled = captures.fabric.packets('ip', ['ip.src', 'ip.dst', 'ip.proto', 'ip.ttl', 'ip.flags.df', 'gre.proto', 'mpls.label', 'mpls.bottom', ...CHECKSUMS]);
+  assert.ok(tunnelled.length > 30_000, `${tunnelled.length} packets on the fabric`);
+  for (const packet of tunnelled) {
+    const inward = packet['ip.dst']![0] === ADDRESSES.computeTunnel;
+    const [outside, inside] = [[ADDRESSES.gatewayTunnel, ADDRESSES.computeTunnel], [ADDRESSES.internet, floatingIp]] as const;
+    const order = <T>(pair: readonly [T, T] | readonly T[]): readonly T[] => (inward ? pair : [...pair].reverse());
+    assert.equal(packet['ip.src'], [order(outside)[0], order(inside)[0]]);
+    assert.equal(packet['ip.dst'], [order(outside)[1], order(inside)[1]]);
+    assert.equal(packet['ip.proto'], ['47', '6']);
+    assert.is(packet['ip.ttl']![0], '64');
+    assert.is(packet['ip.flags.df']![0], '1');
+    assert.equal(packet['gre.proto'], ['0x8847']);
+    if (inward) assert.equal(packet['mpls.label'], [toPod]);
+    assert.equal(packet['mpls.bottom'], IN_ORDER);
+    assertChecksums(packet);
+  }
+  const outside = captures.internet.packets('ip', ['ip.src', 'ip.dst', ...CHECKSUMS]);
+  assert.ok(outside.length > 30_000, `${outside.length} packets outside`);
+  for (const packet of outside) {
+    assert.equal([packet['ip.src']![0], packet['ip.dst']![0]].sort(), [floatingIp, ADDRESSES.internet].sort());
+    assertChecksums(packet);
+  }
+  const within = captures.pod.packets('ip', ['ip.src', 'ip.dst', ...CHECKSUMS]);
+  assert.ok(within.length > 30_000, `${within.length} packets at the pod`);
+  for (const packet of within) {
+    assert.equal([packet['ip.src']![0], packet['ip.dst']![0]].sort(), [pod.address, ADDRESSES.internet].sort());
+    assertChecksums(packet);
+  }
+  assert.is((await internet.ping(pod.address, 1, 20)).received, 0, 'the pod\'s own address is not reachable from outside');
+});
+
+test('the controller killed and restarted: no packet lost', async (bench) => {
+  await withoutLoss(bench, async () => {
+    await bench.lab.controller.kill();
+    await sleep(1_000);
+    await bench.lab.controller.start();
+    await bench.lab.inSync();
+  });
+});
+
+for (const name of ['compute', 'gateway'] as const) {
+  test(`the agent of ${name} killed and restarted: no packet lost`, async (bench) => {
+    await withoutLoss(bench, async () => {
+      await bench.lab[name].killAgent();
+      await sleep(500);
+      await bench.lab[name].startAgent();
+      await bench.lab.inSync();
+    });
+  });
+}
+
+for (const fault of ['trap', 'hang']) {
+  test(`an lcore of compute is replaced after a ${fault}`, async (bench) => {
+    const { compute } = bench.lab;
+    const { result } = await probed(bench, 3, async () => {
+      await sleep(500);
+      await compute.dataplane.injectFault({ lcore: 0, fault });
+    });
+    const lost = result.lost.reduce((sum, [, count]) => sum + count, 0);
+    // A thousand probes a second, each way: what a pause of 50 ms would cost if its packets were not kept in the rings.
+    assert.ok(lost < 50, `${lost} probes lost: ${JSON.stringify(result.lost)}`);
+    const { lcores } = await compute.dataplane.lcores();
+    assert.ok(lcores[0]!.restarts > 0, 'the watchdog counted the restart');
+    assert.is((await bench.internet.ping(bench.floatingIp, 5, 20)).received, 5);
+  });
+}
+
+test('every packet was counted, and no drop is without a name', async ({ lab }) => {
+  for (const { name, dataplane } of [lab.gateway, lab.compute]) {
+    const { received, originated, transmitted, dropped, held, drops } = await dataplane.counters();
+    assert.is(received + originated, transmitted + dropped + held, name);
+    assert.is(drops.reduce((sum, { packets }) => sum + packets, 0), dropped, name);
+  }
+});
+
+test.run();
+
+const CHECKSUMS = ['ip.checksum.status', 'tcp.checksum.status'];
+
+/** tshark's verdict is "1" for a right checksum. */
+function assertChecksums(packet: Packet): void {
+  for (const field of CHECKSUMS) for (const status of packet[field]!) assert.is(status, '1', `${field} of ${JSON.stringify(packet)}`);
+}
+
+async function transfers({ internet, pod, floatingIp }: Bench): Promise<void> {
+  for (const [from, at, to, source] of [[internet, pod, floatingIp, internet.address], [pod, internet, internet.address, floatingIp]] as const) {
+    const stop = await at.serve(TRANSFER_PORT);
+    try {
+      const { intact, peer } = await from.send(to, TRANSFER_PORT, 20 * MEBIBYTE);
+      assert.ok(intact, `${from.name} to ${to}: SHA-256 differs`);
+      assert.is(peer, source, `source of what ${from.name} sent`);
+    } finally {
+      await stop();
+    }
+  }
+}
+
+/** Label under which the gateway sends what is for a floating IP. */
+async function labelOf(gateway: Appliance, floatingIp: string): Promise<string> {
+  for (const vrf of await gateway.table('vrf')) {
+    const route = (await gateway.table('route', Number(vrf['id']))).find((row) => row['prefix'] === `${floatingIp}/32`);
+    if (route === undefined) continue;
+    return (await gateway.table('nexthop')).find((row) => row['id'] === route['nexthop'])!['label']!;
+  }
+  throw new Error(`the gateway has no route to ${floatingIp}/32`);
+}
+
+/** Runs `meanwhile` under a stream of 1,000 probes a second through the floating IP, and back. */
+async function probed({ internet, pod, floatingIp }: Bench, seconds: number, meanwhile: () => Promise<void>): Promise<{ result: Awaited<ReturnType<typeof internet.streamProbes>> }> {
+  const stop = await pod.echoProbes(PROBE_PORT);
+  try {
+    const [result] = await Promise.all([internet.streamProbes(floatingIp, PROBE_PORT, 1000, seconds), meanwhile()]);
+    return { result };
+  } finally {
+    await stop();
+  }
+}
+
+async function withoutLoss(bench: Bench, meanwhile: () => Promise<void>): Promise<void> {
+  const { result } = await probed(bench, 6, meanwhile);
+  assert.equal(result.lost, []);
+  assert.is(result.duplicates, 0);
+}
