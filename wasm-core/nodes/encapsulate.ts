@@ -3,8 +3,7 @@
  * Nexts: transmit; neighbour when the tunnel's MAC is not known (the packet is then untouched).
  */
 import {
-  C_NEXTHOP, FRAME_SHIFT, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_L3, M_LENGTH, M_NH, M_SCRATCH, NB_MAC, NEIGHBOUR_SHIFT, NEIGHBOURS,
-  NH_CHECKSUM, NH_INTERFACE, NH_NEIGHBOUR,
+  C_NEXTHOP, FRAME_SHIFT, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_L3, M_LENGTH, M_NH, M_SCRATCH, NH_CHECKSUM, NH_INTERFACE, NH_NEIGHBOUR,
 } from '../layout';
 import { DROP_FRAME_CAPACITY, NODE_ENCAPSULATE, NODE_NEIGHBOUR, NODE_TRANSMIT } from '../generated';
 import { fold16 } from '../packet/checksum';
@@ -12,6 +11,7 @@ import { IPV4_ID } from '../packet/ipv4';
 import { nexthopAt } from '../tables/nexthop';
 import { countersOf, countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
 import { insertTag } from './ethernet-output';
+import { nowMs, usableMac } from './neighbour-state';
 import { traceNode } from './trace';
 
 /** Outer IPv4, GRE and MPLS. */
@@ -32,16 +32,15 @@ export function encapsulate(lc: usize): void {
   const count: u32 = listCount(lc, NODE_ENCAPSULATE);
   if (count == 0) return;
   const counters: usize = countersOf(lc);
+  const now: u32 = nowMs(lc);
   const list: usize = listOf(lc, NODE_ENCAPSULATE);
   const end: usize = list + ((count as usize) << 2);
-  const transmitList: usize = listOf(lc, NODE_TRANSMIT);
-  let transmitNext: usize = transmitList + ((listCount(lc, NODE_TRANSMIT) as usize) << 2);
   for (let at: usize = list; at != end; at += 4) {
     const meta: usize = load<u32>(at) as usize;
     const id: u32 = load<u32>(meta, M_NH);
     const nexthop: usize = nexthopAt(id);
     const neighbour: u32 = load<u32>(nexthop, NH_NEIGHBOUR);
-    const mac: u64 = load<u64>(NEIGHBOURS + ((neighbour as usize) << NEIGHBOUR_SHIFT), NB_MAC);
+    const mac: u64 = usableMac(lc, neighbour, now);
     if (mac == 0) {
       store<u32>(meta, neighbour, M_SCRATCH);
       enqueue(lc, NODE_NEIGHBOUR, meta);
@@ -80,10 +79,8 @@ export function encapsulate(lc: usize): void {
     }
     store<u32>(meta, frame as u32, M_L3);
     store<u16>(meta, frameLength as u16, M_LENGTH);
-    store<u32>(transmitNext, meta as u32);
-    transmitNext += 4;
+    enqueue(lc, NODE_TRANSMIT, meta);
   }
-  setListCount(lc, NODE_TRANSMIT, ((transmitNext - transmitList) >> 2) as u32);
   if (load<u32>(lc, LC_TRACING) != 0) traceNode(lc, NODE_ENCAPSULATE);
   countNode(lc, NODE_ENCAPSULATE, count);
   setListCount(lc, NODE_ENCAPSULATE, 0);

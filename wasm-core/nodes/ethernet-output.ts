@@ -3,8 +3,8 @@
  * Nexts: transmit; neighbour when the MAC is not known (the packet is then untouched).
  */
 import {
-  FRAME_SHIFT, IF_MAC, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_L3, M_LENGTH, M_NH, M_SCRATCH, M_TX_IF, MAX_NEIGHBOURS, NB_MAC, NEIGHBOUR_SHIFT,
-  NEIGHBOURS, NH_KIND, NH_NEIGHBOUR, NHK_RESOLVE,
+  FRAME_SHIFT, IF_MAC, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_L3, M_LENGTH, M_NH, M_SCRATCH, M_TX_IF, MAX_NEIGHBOURS, NH_KIND,
+  NH_NEIGHBOUR, NHK_RESOLVE,
 } from '../layout';
 import { DROP_FRAME_CAPACITY, NODE_ETHERNET_OUTPUT, NODE_NEIGHBOUR, NODE_TRANSMIT } from '../generated';
 import { ETHERNET_SIZE, TYPE_IPV4, TYPE_VLAN } from '../packet/ethernet';
@@ -13,6 +13,7 @@ import { neighbourFind } from '../tables/neighbour';
 import { nexthopAt } from '../tables/nexthop';
 import { countNexthop } from './encapsulate';
 import { countersOf, countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
+import { nowMs, usableMac } from './neighbour-state';
 import { traceNode } from './trace';
 
 /** Moves both MACs of the frame at `frame` four bytes down and puts an 802.1Q tag behind them. */
@@ -28,10 +29,9 @@ export function ethernetOutput(lc: usize): void {
   const count: u32 = listCount(lc, NODE_ETHERNET_OUTPUT);
   if (count == 0) return;
   const counters: usize = countersOf(lc);
+  const now: u32 = nowMs(lc);
   const list: usize = listOf(lc, NODE_ETHERNET_OUTPUT);
   const end: usize = list + ((count as usize) << 2);
-  const transmitList: usize = listOf(lc, NODE_TRANSMIT);
-  let transmitNext: usize = transmitList + ((listCount(lc, NODE_TRANSMIT) as usize) << 2);
   for (let at: usize = list; at != end; at += 4) {
     const meta: usize = load<u32>(at) as usize;
     const id: u32 = load<u32>(meta, M_NH);
@@ -41,7 +41,7 @@ export function ethernetOutput(lc: usize): void {
     const index: u32 = load<u16>(meta, M_TX_IF);
     if (<u32>load<u8>(nexthop, NH_KIND) == NHK_RESOLVE) neighbour = neighbourFind(index, load<u32>(l3, IPV4_DESTINATION));
     let mac: u64 = 0;
-    if (neighbour != MAX_NEIGHBOURS) mac = load<u64>(NEIGHBOURS + ((neighbour as usize) << NEIGHBOUR_SHIFT), NB_MAC);
+    if (neighbour != MAX_NEIGHBOURS) mac = usableMac(lc, neighbour, now);
     if (mac == 0) {
       store<u32>(meta, neighbour, M_SCRATCH);
       enqueue(lc, NODE_NEIGHBOUR, meta);
@@ -67,10 +67,8 @@ export function ethernetOutput(lc: usize): void {
     countNexthop(counters, id, length);
     store<u32>(meta, frame as u32, M_L3);
     store<u16>(meta, frameLength as u16, M_LENGTH);
-    store<u32>(transmitNext, meta as u32);
-    transmitNext += 4;
+    enqueue(lc, NODE_TRANSMIT, meta);
   }
-  setListCount(lc, NODE_TRANSMIT, ((transmitNext - transmitList) >> 2) as u32);
   if (load<u32>(lc, LC_TRACING) != 0) traceNode(lc, NODE_ETHERNET_OUTPUT);
   countNode(lc, NODE_ETHERNET_OUTPUT, count);
   setListCount(lc, NODE_ETHERNET_OUTPUT, 0);

@@ -98,3 +98,15 @@ export function confirmNeighbour(lc: usize, index: u32): bool {
   }
   return true;
 }
+
+/** The word to write before a packet that leaves now (NB_MAC), 0 when it has to wait: unknown, or silent for too long. May put a request into transmit's list. */
+@inline
+export function usableMac(lc: usize, index: u32, now: u32): u64 {
+  const neighbour: usize = neighbourAt(index);
+  const mac: u64 = load<u64>(neighbour, NB_MAC);
+  if (mac == 0) return 0;
+  if (isStale(neighbour, now)) {
+    if (!confirmNeighbour(lc, index)) return 0;
+  }
+  return mac;
+}
