@@ -1,5 +1,6 @@
 /** A seed's worth of work: a world and what happens in it; run, compared, and made small when it fails. */
 import type { PackedRecord } from '../fixtures/records.ts';
+import { releaseMemory } from '../fixtures/release-memory.ts';
 import { makeFrame, type GeneratedFrame } from '../generate/frames.ts';
 import { Random } from '../generate/random.ts';
 import { makeWorld, type World } from '../generate/world.ts';
@@ -41,27 +42,26 @@ export function makeScenario(seed: number, frames: number): Scenario {
 
 export function runScenario(scenario: Scenario): Result {
   const { seed, world, steps } = scenario;
+  releaseMemory();
   const duel = new Duel(world);
   const settled: GeneratedFrame[] = [];
   for (const [index, step] of steps.entries()) {
     const held = duel.reference.neighbours.held;
     const difference = play(duel, step);
-    if (difference !== undefined) return failed(scenario, duel, explain(seed, world, steps.slice(0, index + 1)));
+    if (difference !== undefined) return result(scenario, duel, explain(seed, world, steps.slice(0, index + 1)));
     const isNeutral = duel.reference.neighbours.held === held && held === 0;
     if ('frame' in step && isNeutral && !isArp(step.frame.bytes)) settled.push(step.frame);
   }
   const vectorFailure = playVectors(duel, new Random(seed), settled);
-  if (vectorFailure !== '') return failed(scenario, duel, vectorFailure);
+  if (vectorFailure !== '') return result(scenario, duel, vectorFailure);
   const counters = duel.counterDifferences();
-  if (counters.length > 0) return failed(scenario, duel, `seed ${seed}: counters differ\n  ${counters.join('\n  ')}`);
+  if (counters.length > 0) return result(scenario, duel, `seed ${seed}: counters differ\n  ${counters.join('\n  ')}`);
   return result(scenario, duel, '');
 }
 
 function result({ world, steps }: Scenario, duel: Duel, failure: string): Result {
   return { frames: steps.length, records: world.records.length, refused: duel.refused, failure };
 }
-
-const failed = result;
 
 function play(duel: Duel, step: Step): Difference | undefined {
   return 'frame' in step ? duel.play(step.frame) : duel.wait(step.waitMs);
@@ -86,6 +86,7 @@ function isArp(frame: Uint8Array): boolean {
 /** Shrinks the last step's failure to the fewest steps and records, and tells it. */
 function explain(seed: number, world: World, steps: readonly Step[]): string {
   const differs = (records: readonly PackedRecord[], some: readonly Step[]): boolean => {
+    releaseMemory();
     const duel = new Duel({ ...world, records });
     return some.some((step) => play(duel, step) !== undefined);
   };

@@ -3,6 +3,7 @@
  * failure names its seed, with which `--seed N --frames …` begins again.
  */
 import { parseArgs } from 'node:util';
+import { releaseMemory } from '../fixtures/release-memory.ts';
 import { PacketFuzzer } from './packets.ts';
 
 const { values: options } = parseArgs({
@@ -19,6 +20,7 @@ export function fuzz(frames: number, seed: number, worldFrames: number, report: 
   const started = performance.now();
   let total = 0;
   for (let world = seed; total < frames; world += 1) {
+    releaseMemory();
     const fuzzer = new PacketFuzzer(world);
     while (fuzzer.sent < worldFrames && total + fuzzer.sent < frames) fuzzer.step();
     fuzzer.finish();

@@ -147,6 +147,7 @@ export class Tables {
         const hopKind = u8(record.NX_KIND);
         if (hopKind === layout.NHK_NONE) {
           this.nextHops.delete(id);
+          this.ecmp.delete(id);
           break;
         }
         const leavesBy = u16(record.NX_INTERFACE);
@@ -164,7 +165,7 @@ export class Tables {
           mtu: u16(record.NX_MTU) || (this.interfaces.get(leavesBy)?.mtu ?? 0) - overhead,
           gateway: address(record.NX_GATEWAY) || remote,
         });
-        if (hopKind === layout.NHK_ECMP) this.ecmp.set(id, new Array<number>(u32(record.NX_VALUE)).fill(0));
+        if (hopKind === layout.NHK_ECMP && !this.ecmp.has(id)) this.ecmp.set(id, new Array<number>(u32(record.NX_VALUE)).fill(0));
         break;
       }
       case record.RECORD_ECMP: {
@@ -204,7 +205,7 @@ export class Tables {
   }
 }
 
-const RECORD_SIZES: Readonly<Record<number, number>> = {
+export const RECORD_SIZES: Readonly<Record<number, number>> = {
   [record.RECORD_ROUTE]: record.RT_SIZE,
   [record.RECORD_NEXTHOP]: record.NX_SIZE,
   [record.RECORD_ECMP]: record.EC_SIZE,
