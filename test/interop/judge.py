@@ -1,11 +1,8 @@
-"""Scapy as a host of the lab: sends frames and judges those that arrive. Reads one JSON object, prints one.
+"""Scapy on a device of the lab, driven line by line: a JSON object in, a JSON object out.
 
-    {"device": "eth0", "seconds": 1,
-     "send": ["Ether(dst=...)/IP(...)/UDP()", ...],    expressions in scapy's language
-     "match": "ICMP in p",                             which arriving frames p are meant
-     "fields": {"source": "p[IP].src", ...}}           what is told of each
-
-    -> {"received": [{"valid": true, "source": "101.101.101.3", ...}, ...]}
+    {"listen": {"match": "ICMP in p", "fields": {"source": "p[IP].src"}}}   from now on, which arriving frames p are meant
+    {"send": ["Ether(dst=...)/IP(...)/UDP()"]}                              frames, in scapy's language
+    {"collect": {"count": 1, "seconds": 2}}    waits for so many, returns all: [{"valid": true, "source": "203.0.113.1"}]
 
 `valid`: built again with every length and checksum computed afresh, the frame has the very same bytes.
 """
@@ -34,26 +31,59 @@ def evaluate(expression, **names):
     return eval(expression, {**vars(scapy), **names})
 
 
+class Device:
+    def __init__(self, name):
+        self.socket = scapy.conf.L2socket(iface=name)
+        self.name = name
+        self.sniffer = None
+        self.sent = set()
+        self.received = []
+
+    def listen(self, match, fields):
+        self.sent, self.received = set(), []
+
+        def arrived(p):
+            data = bytes(p)
+            if data in self.sent or not evaluate(match, p=p):
+                return
+            told = {field: evaluate(expression, p=p) for field, expression in fields.items()}
+            self.received.append({"valid": rebuilt(data) == data, **told})
+
+        started = []
+        self.sniffer = scapy.AsyncSniffer(iface=self.name, store=False, prn=arrived, started_callback=lambda: started.append(1))
+        self.sniffer.start()
+        while not started:
+            time.sleep(0.005)
+        return {}
+
+    def send(self, expressions):
+        frames = [evaluate(expression) for expression in expressions]
+        self.sent.update(bytes(frame) for frame in frames)
+        for frame in frames:
+            self.socket.send(frame)
+        return {}
+
+    def collect(self, count, seconds):
+        deadline = time.monotonic() + seconds
+        while len(self.received) < count and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self.sniffer.stop()
+        return self.received
+
+
 def main():
-    request = json.load(sys.stdin)
     scapy.conf.verb = 0
-    device = request["device"]
-    frames = [evaluate(expression) for expression in request["send"]]
-    ours = {bytes(frame) for frame in frames}
-    sniffer = scapy.AsyncSniffer(iface=device, store=True)
-    sniffer.start()
-    time.sleep(0.3)
-    socket = scapy.conf.L2socket(iface=device)
-    for frame in frames:
-        socket.send(frame)
-    time.sleep(request["seconds"])
-    received = []
-    for p in sniffer.stop():
-        data = bytes(p)
-        if data not in ours and evaluate(request["match"], p=p):
-            told = {name: evaluate(expression, p=p) for name, expression in request["fields"].items()}
-            received.append({"valid": rebuilt(data) == data, **told})
-    json.dump({"received": received}, sys.stdout, default=str)
+    device = Device(sys.argv[1])
+    print(json.dumps({}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "listen" in request:
+            reply = device.listen(**request["listen"])
+        elif "send" in request:
+            reply = device.send(request["send"])
+        else:
+            reply = device.collect(**request["collect"])
+        print(json.dumps(reply, default=str), flush=True)
 
 
 main()
