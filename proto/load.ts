@@ -53,6 +53,8 @@ export const CHANNEL_OPTIONS: Readonly<grpc.ChannelOptions> = {
   'grpc.keepalive_time_ms': 3000,
   'grpc.keepalive_timeout_ms': 2000,
   'grpc-node.flow_control_window': 1024 * 1024,
+  // Certificates are checked by name and role (mgmt/pki), not by host; an IP address must not be a TLS server name (RFC 6066).
+  'grpc.ssl_target_name_override': 'wrouter',
 };
 
 /** The address of a unix socket as gRPC wants it. */

@@ -35,7 +35,8 @@ export interface Hello {
   /** of the core's memory map: records are packed for it */
   layoutVersion: number;
   /** What it holds: the identity of the controller's history and the last version of it that is live.
-   * A controller that still has every change since then sends just those; else it resyncs. */
+   * A controller that still has every change since then sends just those; else it resyncs. Version 0 (nothing yet, or a resync
+   * that was cut) is always answered by a resync. */
   stateId: string;
   version: number;
 }

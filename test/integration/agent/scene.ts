@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { Appliance, type ApplianceMethods } from '../../../proto/appliance.ts';
 import { createClient, type Client } from '../../../proto/load.ts';
 import { RECORD_ROUTE, RT_LENGTH, RT_NEXTHOP, RT_PREFIX, RT_SIZE, RT_VRF } from '../../../wasm-core/records.ts';
+import { createPki } from '../../../mgmt/pki/authority.ts';
 import { clientCredentials } from '../../../mgmt/pki/credentials.ts';
-import { makeCertificates } from './certificates.ts';
 import { History, SimulatedController, type Change } from './simulated-controller.ts';
 import { Disk, Faults, SimulatedDataplane } from './simulated-dataplane.ts';
 
@@ -30,8 +30,14 @@ export class Scene {
   #agent: ChildProcess | undefined;
   #operator: Client<ApplianceMethods> | undefined;
 
-  constructor() {
-    makeCertificates(this.folder, { controller: 'controller', 'controller-2': 'controller', compute: 'appliance', alice: 'operator', impostor: 'appliance' });
+  /** A scene with certificates; nothing runs yet. */
+  static async set(): Promise<Scene> {
+    const scene = new Scene();
+    await createPki(scene.folder, [
+      { name: 'controller', role: 'controller' }, { name: 'compute', role: 'appliance' },
+      { name: 'alice', role: 'operator' }, { name: 'impostor', role: 'appliance' },
+    ]);
+    return scene;
   }
 
   async startDataplane(): Promise<void> { this.dataplane = await SimulatedDataplane.start(this.socket, this.disk, this.faults); }
@@ -119,4 +125,9 @@ export function routes(first: number, count: number, nexthop: number): Change {
     record.writeUInt8(32, RT_LENGTH);
   }
   return { batches: [{ kind: RECORD_ROUTE, count, records }], names: [] };
+}
+
+/** One record of a kind that nobody knows, as large as one likes: a load on the stream, not on the simulations. */
+export function bulk(seed: number, bytes: number): Change {
+  return { batches: [{ kind: 99, count: 1, records: Buffer.alloc(bytes, seed) }], names: [] };
 }

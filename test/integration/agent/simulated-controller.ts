@@ -24,7 +24,7 @@ export class History {
     this.version++;
     this.changes.push({ version: this.version, change });
     for (const { kind, count, records } of change.batches) {
-      const size = SIZES[kind]!;
+      const size = SIZES[kind] ?? records.length / count;
       for (let at = 0; at < count; at++) {
         const bytes = records.subarray(at * size, (at + 1) * size);
         this.table.set(keyOf(kind, bytes), { kind, bytes });
@@ -69,10 +69,10 @@ export class SimulatedController {
 
   private constructor(history: History) { this.history = history; }
 
-  static async start(history: History, address: string, pki: string): Promise<{ controller: SimulatedController; port: number }> {
+  static async start(history: History, address: string, pki: string, name = 'controller'): Promise<{ controller: SimulatedController; port: number }> {
     const controller = new SimulatedController(history);
     addService(controller.#server, Sync, { stream: (call) => controller.#meet(call) });
-    return { controller, port: await listen(controller.#server, address, serverCredentials(pki, 'controller')) };
+    return { controller, port: await listen(controller.#server, address, serverCredentials(pki, name)) };
   }
 
   kill(): void { this.#server.forceShutdown(); }
@@ -96,7 +96,7 @@ export class SimulatedController {
     call.on('data', ({ hello, ack, status }: ApplianceMessage) => {
       if (hello) {
         const oldest = this.history.changes[0]?.version ?? this.history.version + 1;
-        const resync = hello.stateId !== this.history.stateId || hello.version + 1 < oldest || hello.version > this.history.version;
+        const resync = hello.version === 0 || hello.stateId !== this.history.stateId || hello.version + 1 < oldest || hello.version > this.history.version;
         meeting = { call, hello, resync, acks: [], statuses: [], ended: false };
         this.meetings.push(meeting);
         this.#queues.set(call, []);

@@ -143,7 +143,7 @@ export class SimulatedDataplane {
   #records(update: Update): Refusal[] {
     const refusals: Refusal[] = [];
     for (const [batch, { kind, count, records }] of update.batches.entries()) {
-      const size = SIZES[kind]!;
+      const size = SIZES[kind] ?? records.length / count;
       for (let record = 0; record < count; record++) {
         const bytes = records.subarray(record * size, (record + 1) * size);
         const key = keyOf(kind, bytes);
