@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { Capture, type Packet } from '../interop/capture.ts';
-import type { Appliance } from '../lab/appliance.ts';
 import { ADDRESSES } from '../lab/network.ts';
 import { labSuite, type Bench } from '../lab/suite.ts';
 
@@ -43,7 +42,7 @@ test('TCP, 20 MiB each way, arrives intact, and on the wires is what should be t
   } finally {
     for (const capture of Object.values(captures)) await capture.stop();
   }
-  const toPod = await labelOf(lab.gateway, floatingIp);
+  const toPod = (await lab.gateway.hostRoute(floatingIp))?.nexthop['label'];
   const tunnelled = captures.fabric.packets('ip', ['ip.src', 'ip.dst', 'ip.proto', 'ip.ttl', 'ip.flags.df', 'gre.proto', 'mpls.label', 'mpls.bottom', ...CHECKSUMS]);
   assert.ok(tunnelled.length > 30_000, `${tunnelled.length} packets on the fabric`);
   for (const packet of tunnelled) {
@@ -139,16 +138,6 @@ async function transfers({ internet, pod, floatingIp }: Bench): Promise<void> {
       await stop();
     }
   }
-}
-
-/** Label under which the gateway sends what is for a floating IP. */
-async function labelOf(gateway: Appliance, floatingIp: string): Promise<string> {
-  for (const vrf of await gateway.table('vrf')) {
-    const route = (await gateway.table('route', Number(vrf['id']))).find((row) => row['prefix'] === `${floatingIp}/32`);
-    if (route === undefined) continue;
-    return (await gateway.table('nexthop')).find((row) => row['id'] === route['nexthop'])!['label']!;
-  }
-  throw new Error(`the gateway has no route to ${floatingIp}/32`);
 }
 
 /** Runs `meanwhile` under a stream of 1,000 probes a second through the floating IP, and back. */

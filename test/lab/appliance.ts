@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { credentials } from '@grpc/grpc-js';
 import { loadProfile } from '../../firmware/host/profile.ts';
-import { Dataplane, type DataplaneMethods, type TableRow } from '../../proto/dataplane.ts';
+import { Dataplane, type DataplaneMethods, type TableReply } from '../../proto/dataplane.ts';
 import { createClient, unixAddress, type Client } from '../../proto/load.ts';
 import type { Network, Place, PortPlace } from './network.ts';
 import { Child } from './process.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Column → text. */
+export type Row = Record<string, string>;
 
 export interface ApplianceOptions {
   place: Place;
@@ -81,10 +84,21 @@ export class Appliance {
     await this.#agentProcess?.kill();
   }
 
-  async table(table: string, vrf = 0): Promise<Record<string, string>[]> {
-    const rows: TableRow[] = [];
-    for await (const reply of this.dataplane.table({ table, vrf })) rows.push(...(reply as { rows: TableRow[] }).rows);
-    return rows.map((row) => row.fields);
+  /** Rows of a table of the dataplane; columns: docs/tables.md. */
+  async table(table: string, vrf = 0): Promise<Row[]> {
+    const rows: Row[] = [];
+    for await (const reply of this.dataplane.table({ table, vrf })) rows.push(...(reply as TableReply).rows.map((row) => row.fields));
+    return rows;
+  }
+
+  /** The /32 of an address in whichever VRF has one, with its next hop. */
+  async hostRoute(address: string): Promise<{ vrf: Row; nexthop: Row } | undefined> {
+    for (const vrf of await this.table('vrf')) {
+      const route = (await this.table('route', Number(vrf['id']))).find((row) => row['prefix'] === `${address}/32`);
+      const nexthop = (await this.table('nexthop')).find((row) => row['id'] === route?.['nexthop']);
+      if (nexthop !== undefined) return { vrf, nexthop };
+    }
+    return undefined;
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,9 @@
 /**
  * `npm start`: a controller, a gateway and a compute appliance, an Internet host and two pods; the walk of a packet to a pod's floating
- * IP and back, done and judged; then a live view until Ctrl-C. `npm start -- --once` ends after the walk, with exit code 0 if all held.
+ * IP and back, done and judged; then a live view until Ctrl-C.
+ *
+ *   npm start -- --once      ends after the walk, with exit code 0 if all held
+ *   npm start -- --sockets   without network namespaces, even as root
  */
 import { parseArgs } from 'node:util';
 import { drawing } from './drawing.ts';
@@ -10,7 +13,7 @@ import { networkKind } from './network.ts';
 import { bold, dim, green, pad, red } from './terminal.ts';
 import { tour } from './tour.ts';
 
-const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false }, sockets: { type: 'boolean', default: false } } });
 const say = (line: string): void => console.log(line);
 
 const stop = new AbortController();
@@ -24,7 +27,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 let viewing = false;
 
 const started = performance.now();
-const { kind, reason } = networkKind();
+const { kind, reason } = options.sockets ? { kind: 'sockets' as const, reason: 'as asked' } : networkKind();
 say(bold('wrouter: a packet reaches a pod\'s floating IP from the Internet and finds its way back'));
 say(dim(kind === 'namespaces'
   ? 'network namespaces joined by veth pairs, the appliances on AF_XDP ports'

@@ -64,15 +64,11 @@ type Judge = (holds: boolean, line: string) => void;
 
 /** Of the FIP's /32 in the gateway's tables, down to the tunnel that it leaves by. */
 async function showRoute({ gateway }: Lab, { floatingIp, name }: Pod, judge: Judge): Promise<void> {
-  for (const vrf of await gateway.table('vrf')) {
-    const route = (await gateway.table('route', Number(vrf['id']))).find((row) => row['prefix'] === `${floatingIp}/32`);
-    if (route === undefined) continue;
-    const nexthop = (await gateway.table('nexthop')).find((row) => row['id'] === route['nexthop']);
-    const tunnel = nexthop?.['kind'] === 'tunnel' && nexthop['remote'] === ADDRESSES.computeTunnel;
-    judge(tunnel, `${cyan(`${floatingIp}/32`)} (${name}) in ${vrf['name']} → MPLS over GRE ${nexthop?.['local']} → ${nexthop?.['remote']}, label ${nexthop?.['label']}`);
-    return;
-  }
-  judge(false, `${floatingIp}/32 (${name}) is in no VRF of the gateway`);
+  const found = await gateway.hostRoute(floatingIp);
+  if (found === undefined) return judge(false, `${floatingIp}/32 (${name}) is in no VRF of the gateway`);
+  const { vrf, nexthop } = found;
+  judge(nexthop['remote'] === ADDRESSES.computeTunnel && Number(nexthop['label']) >= 16,
+    `${cyan(`${floatingIp}/32`)} (${name}) in VRF ${vrf['name']} → MPLS over GRE ${nexthop['local']} → ${nexthop['remote']}, label ${nexthop['label']}`);
 }
 
 async function transfer(from: LabHost, at: LabHost, to: string, source: string, name: string, judge: Judge): Promise<void> {
