@@ -36,7 +36,6 @@ export class Duel {
       else this.refused.push(result);
     }
     for (const port of world.ports) this.core.attach(port.id);
-    for (const sub of world.interfaces) if (sub.parent) this.#shareQueue(sub.id, sub.parent);
     this.#setTime();
   }
 
@@ -114,12 +113,6 @@ export class Duel {
     core.sort();
     reference.sort();
     return core.join('\n') === reference.join('\n') ? undefined : { core, reference };
-  }
-
-  /** A sub-interface sends by its parent's queue. */
-  #shareQueue(sub: number, parent: number): void {
-    const queueOf = (id: number): number => L.INTERFACES + id * 2 ** L.INTERFACE_SHIFT + L.IF_TX_QUEUE;
-    this.core.view.setUint16(queueOf(sub), this.core.view.getUint16(queueOf(parent), true), true);
   }
 
   #coreWord(offset: number): number {

@@ -34,7 +34,7 @@ export function makeScenario(seed: number, frames: number): Scenario {
   const world = makeWorld(random);
   const steps: Step[] = [];
   for (let n = 0; n < frames; n += 1) {
-    if (random.chance(1)) steps.push({ waitMs: random.pick([50, 1000, 1000, 1100, 31_000]) });
+    if (random.chance(1)) steps.push({ waitMs: random.pick([100, 1000, 1000, 1100, 31_000]) });
     steps.push({ frame: makeFrame(random, world) });
   }
   return { seed, world, steps };

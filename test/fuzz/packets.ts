@@ -46,11 +46,7 @@ export class PacketFuzzer {
     for (const [index, port] of world.ports.entries()) this.core.attach(port.id, index % LCORES);
     this.#bytes = this.core.bytes;
     this.#words = new Uint32Array(this.core.memory.buffer);
-    for (const [index, port] of world.ports.entries()) {
-      const fuzzPort = new FuzzPort(this.#words, index);
-      this.#ports.push(fuzzPort);
-      for (const sub of world.interfaces.filter((other) => other.parent === port.id)) this.#shareQueues(sub.id, port.id);
-    }
+    for (const index of world.ports.keys()) this.#ports.push(new FuzzPort(this.#words, index));
     this.core.settle();
     for (let n = 0; n < CORPUS; n += 1) {
       const { port, bytes } = makeFrame(this.#random, world);
@@ -198,13 +194,6 @@ export class PacketFuzzer {
       return `  interface ${iface}: ${hex(this.#bytes.slice(at, at + length))}`;
     });
     return `frames of the last vector, as the core left them:\n${lines.slice(0, 20).join('\n')}`;
-  }
-
-  #shareQueues(sub: number, parent: number): void {
-    const record = (id: number): number => L.INTERFACES + id * 2 ** L.INTERFACE_SHIFT;
-    const from = record(parent) + L.IF_TX_QUEUE;
-    this.#bytes.copyWithin(record(sub) + L.IF_TX_QUEUE, from, from + 2 * L.MAX_LCORES);
-    this.#bytes.copyWithin(record(sub) + L.IF_OWNER, record(parent) + L.IF_OWNER, record(parent) + L.IF_OWNER + 2);
   }
 }
 
