@@ -118,17 +118,20 @@ export function rpcError(code: grpc.status, details: string): Error & { code: gr
   return Object.assign(new Error(details), { code, details });
 }
 
-/** Gives `service` to a server. What a handler throws becomes its status: rpcError's, else INTERNAL with the message. */
-export function addService<M>(server: grpc.Server, service: Service<M>, handlers: Handlers<M>): void {
+/**
+ * Gives `service` to a server. What a handler throws becomes its status: rpcError's, else INTERNAL with the message.
+ * `definition`: where a method's messages are decoded in another way.
+ */
+export function addService<M>(server: grpc.Server, service: Service<M>, handlers: Handlers<M>, definition: grpc.ServiceDefinition = definitionOf(service)): void {
   const implementation: grpc.UntypedServiceImplementation = {};
-  for (const [name, method] of Object.entries(definitionOf(service))) {
+  for (const [name, method] of Object.entries(definition)) {
     const handler = (handlers as Record<string, unknown>)[name];
     if (typeof handler !== 'function') throw new Error(`${service.name}: no handler for ${name}`);
     if (method.requestStream) implementation[name] = handler as grpc.handleBidiStreamingCall<unknown, unknown>;
     else if (method.responseStream) implementation[name] = streamed(handler as StreamHandler);
     else implementation[name] = answered(handler as UnaryHandler);
   }
-  server.addService(definitionOf(service), implementation);
+  server.addService(definition, implementation);
 }
 
 type UnaryHandler = (request: unknown, call: grpc.ServerUnaryCall<unknown, unknown>) => unknown;

@@ -1,0 +1,100 @@
+/** The dataplane as a whole: memory, core, lcores, ports, control; put together, started and ended in order. */
+import type { Draft } from '../../proto/load.ts';
+import type { State } from '../../proto/dataplane.ts';
+import { LAYOUT_VERSION } from '../../wasm-core/layout.ts';
+import { Announcer } from './announcer.ts';
+import { Control } from './control.ts';
+import { CORE_FILE, instantiate, loadCore, type CoreExports } from './core.ts';
+import { Counters } from './counters.ts';
+import { Epochs } from './epochs.ts';
+import { Lcores } from './lcores.ts';
+import type { Logger } from './log.ts';
+import { createMemory, useHugePages, writeLimits, type MemoryViews } from './memory.ts';
+import { Names } from './names.ts';
+import { PortManager } from './port-manager.ts';
+import type { Profile } from './profile.ts';
+import { RECORD_KINDS } from './results.ts';
+import { StateLog } from './state-log.ts';
+
+export interface ApplianceOptions {
+  readonly profile: Profile;
+  readonly stateDirectory: string;
+  readonly allowFaults: boolean;
+  readonly log: Logger;
+}
+
+export class Appliance {
+  readonly views: MemoryViews;
+  readonly core: CoreExports;
+  readonly names = new Names();
+  readonly lcores: Lcores;
+  readonly ports: PortManager;
+  readonly control: Control;
+  readonly counters: Counters;
+  readonly profile: Profile;
+  readonly allowFaults: boolean;
+  readonly log: Logger;
+  readonly #coreSha256: string;
+  readonly #stateLog: StateLog;
+  readonly #entries: readonly Buffer[];
+  readonly #startedMs = Date.now();
+  #restored = false;
+
+  /** Reserves the memory and reads the state log. @throws Error that says what to do */
+  constructor({ profile, stateDirectory, allowFaults, log }: ApplianceOptions) {
+    this.profile = profile;
+    this.allowFaults = allowFaults;
+    this.log = log;
+    const { module, sha256 } = loadCore(CORE_FILE);
+    this.#coreSha256 = sha256;
+    this.views = createMemory();
+    useHugePages(this.views);
+    this.core = instantiate(module, this.views.memory);
+    writeLimits(this.views, profile);
+    if (this.core.init() !== 0) throw new Error('the core does not know this memory map: build core and host from one tree (`npm run build`)');
+    this.core.poolInit(profile.tables.frames);
+
+    const { log: stateLog, loaded } = StateLog.open(stateDirectory);
+    if (loaded.problem !== '') log.warn({ entries: loaded.entries.length }, `state log: ${loaded.problem}`);
+    this.#stateLog = stateLog;
+    this.#entries = loaded.entries;
+
+    const epochs = new Epochs(this.core);
+    const common = { views: this.views, core: this.core, epochs, log };
+    this.lcores = new Lcores({ ...common, module, count: profile.lcores, cores: profile.cores ?? [], busyPoll: profile.poll === 'busy' });
+    this.ports = new PortManager({ ...common, lcores: this.lcores, profile });
+    this.control = new Control({ ...common, names: this.names, stateLog });
+    this.control.onBindings = () => this.ports.bind(this.names.bindings());
+    this.counters = new Counters(this.views, this.names, profile);
+  }
+
+  /** Headless start: the last good state is live before the ports come up, whoever else may answer later. */
+  async start(): Promise<void> {
+    if (this.#entries.length > 0) {
+      const started = performance.now();
+      const refused = await this.control.replay(this.#entries);
+      this.#restored = true;
+      const { stateId, version } = this.control;
+      this.log.info({ stateId, version, entries: this.#entries.length, refused, ms: Math.round(performance.now() - started) }, 'last good state restored');
+    }
+    this.control.announcer = new Announcer(this.views, this.core, () => this.names.bindings().map(({ id }) => id), (lcore) => this.lcores.wake(lcore));
+    this.lcores.start();
+    await this.ports.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.control.settled();
+    await this.lcores.stop();
+    await this.ports.stop();
+    this.#stateLog.close();
+  }
+
+  state(): Draft<State> {
+    const { stateId, version } = this.control;
+    const totals = Object.fromEntries(Object.entries(RECORD_KINDS).map(([kind, { name }]) => [name, this.core.total(Number(kind)) >>> 0]));
+    return {
+      stateId, version, layoutVersion: LAYOUT_VERSION, profile: this.profile.name, kind: this.profile.kind, restored: this.#restored,
+      coreSha256: this.#coreSha256, startedMs: this.#startedMs, totals,
+    };
+  }
+}

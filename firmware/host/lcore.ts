@@ -1,0 +1,317 @@
+/**
+ * The worker of an lcore: run the core, kick what it filled, wake whom it handed packets to, sleep when there is nothing to do.
+ * It never returns to its event loop; configurations are fetched from its message port between two runs. Everything that
+ * must outlive it lies in the data plane's memory and in the lcore's block, so that another worker can take over at any time.
+ */
+import { workerData, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import {
+  LC_HELD_COUNT, LC_KICK_COUNT, LC_KICKS, LC_NOW_US, LC_STATE, LC_WAKE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES, Q_TX, QUEUE_SHIFT, QUEUES, R_FLAGS,
+} from '../../wasm-core/layout.ts';
+import { EventSignal } from '../linux/eventfd.ts';
+import { kick } from '../linux/kick.ts';
+import { loadLibc } from '../linux/libc.ts';
+import { PollSet } from '../linux/poll.ts';
+import { pinThread, threadId } from '../linux/thread.ts';
+import { MemoryPump } from '../ports/memory-pump.ts';
+import { PacketPump } from '../ports/packet-pump.ts';
+import type { Pump, QueueService } from '../ports/pump.ts';
+import { transmitWaiting } from '../ports/rings.ts';
+import { TapPump } from '../ports/tap-pump.ts';
+import { instantiate, type CoreExports } from './core.ts';
+import {
+  AWAKE, B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_SLEEP, B_STOP, B_THREAD, B_TRAPS, blockOf, POLLING, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, WAITING,
+  wakeLcore, type LcoreBlock,
+} from './lcore-block.ts';
+import { viewsOf } from './memory.ts';
+
+/** What a worker is started with. It then waits for `assignment` to name its lcore. */
+export interface LcoreWorkerData {
+  readonly memory: WebAssembly.Memory;
+  readonly module: WebAssembly.Module;
+  readonly blocks: SharedArrayBuffer;
+  /** This worker's own words; B_ASSIGNED = lcore + 1 starts it. */
+  readonly assignment: SharedArrayBuffer;
+  readonly configuration: MessagePort;
+  /** Raised when a queue of the portable pump has frames to send. */
+  readonly pumpBell: SharedArrayBuffer;
+  readonly busyPoll: boolean;
+  /** Processor of each lcore; empty: the scheduler decides. */
+  readonly cores: readonly number[];
+}
+
+export interface LcoreConfiguration {
+  readonly queues: readonly QueueService[];
+}
+
+/** Frames that may wait for their kick while more keep arriving: one system call for all of them. */
+const KICK_AFTER = 256;
+/** Runs between two looks at pumps' descriptors while other queues keep the lcore busy. */
+const PUMP_INTERVAL = 8;
+/** Longest sleep: neighbours and held packets age in steps of 100 ms. */
+const SLEEP_MS = 100;
+/** Sleep while packets are held for a neighbour, or while the kernel could not take all frames. */
+const SHORT_SLEEP_MS = 1;
+/** Traps in a row, without a packet forwarded between them, after which the worker gives up and is replaced. */
+const MAX_TRAPS_IN_A_ROW = 1000;
+
+const data = workerData as LcoreWorkerData;
+const views = viewsOf(data.memory);
+const libc = loadLibc();
+const signal = libc === undefined ? undefined : new EventSignal(libc);
+const wakeByEvent = (eventFd: number): void => signal?.wake(eventFd);
+const bell = new Int32Array(data.pumpBell);
+const clock = new Uint32Array(2);
+
+class LcoreLoop {
+  readonly #lcore: number;
+  readonly #block: LcoreBlock;
+  readonly #scratch: number;
+  #core: CoreExports;
+  #pumps: Pump[] = [];
+  /** By queue: how its transmit ring is kicked. */
+  #kicks = new Map<number, () => boolean>();
+  #pollSet: PollSet | undefined;
+  /** Descriptors of the poll set that pumps read, by position. */
+  #pollPumps: (Pump | undefined)[] = [];
+  /** Queues with frames that nobody has been told about. */
+  readonly #unkicked = new Set<number>();
+  #unkickedPackets = 0;
+  readonly #clockOffsetUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
+
+  constructor(lcore: number) {
+    this.#lcore = lcore;
+    this.#block = blockOf(data.blocks, lcore);
+    this.#scratch = LCORES + lcore * 2 ** LCORE_SHIFT;
+    this.#core = instantiate(data.module, data.memory);
+    const core = data.cores[lcore];
+    if (libc !== undefined && core !== undefined) pinThread(libc, core);
+    Atomics.store(this.#block.words, B_THREAD, libc === undefined ? 0 : threadId(libc));
+  }
+
+  /** Until B_STOP. */
+  run(): void {
+    this.#setState(LCORE_RUNNING);
+    let trapsInARow = 0;
+    while (Atomics.load(this.#block.words, B_STOP) === 0) {
+      try {
+        this.#loop(() => {
+          trapsInARow = 0;
+        });
+      } catch (error) {
+        if (!(error instanceof WebAssembly.RuntimeError) || ++trapsInARow > MAX_TRAPS_IN_A_ROW) throw error;
+        this.#recover();
+      }
+    }
+    this.#setState(LCORE_STOPPED);
+  }
+
+  /** A trap costs the vector in flight: its frames go back, a fresh instance goes on with the next. */
+  #recover(): void {
+    const started = performance.now();
+    this.#core = instantiate(data.module, data.memory);
+    this.#core.reclaim(this.#lcore);
+    for (const queue of this.#kicks.keys()) this.#unkicked.add(queue); // the broken run's list is lost
+    this.#unkickedPackets++;
+    Atomics.add(this.#block.words, B_TRAPS, 1);
+    this.#block.statistics[S_GAP_MS] = performance.now() - started;
+  }
+
+  #loop(forwarded: () => void): void {
+    const { words, statistics } = this.#block;
+    const core = this.#core;
+    let turns = 0;
+    while (Atomics.load(words, B_STOP) === 0) {
+      if (words[B_CONFIG] !== words[B_CONFIG_SEEN]) this.#configure();
+      this.#writeClock();
+      if (this.#pumps.length > 0 && ++turns % PUMP_INTERVAL === 0) this.#receiveAll();
+      const packets = core.run(this.#lcore);
+      statistics[S_RUNS]!++;
+      if (packets > 0) {
+        statistics[S_PACKETS]! += packets;
+        forwarded();
+      }
+      this.#collectKicks(packets);
+      this.#wakeOthers();
+      if (packets > 0 && this.#unkickedPackets < KICK_AFTER) continue;
+      const left = this.#kickAll();
+      if (packets > 0 || this.#receiveAll() > 0) continue;
+      if (!data.busyPoll) this.#sleep(left);
+    }
+  }
+
+  /** Says that it sleeps, looks a last time, and sleeps: who brings work after that look finds the word and wakes it. */
+  #sleep(framesLeft: boolean): void {
+    const { words, statistics } = this.#block;
+    const poll = this.#pollSet;
+    Atomics.store(words, B_SLEEP, poll === undefined ? WAITING : POLLING);
+    this.#writeClock();
+    const packets = this.#core.run(this.#lcore);
+    statistics[S_RUNS]!++;
+    this.#collectKicks(packets);
+    this.#wakeOthers();
+    if (packets > 0 || this.#unkickedPackets > 0 || words[B_CONFIG] !== words[B_CONFIG_SEEN] || Atomics.load(words, B_STOP) !== 0) {
+      statistics[S_PACKETS]! += packets;
+      this.#awake();
+      return;
+    }
+    const held = (views.u32[(this.#scratch + LC_HELD_COUNT) >>> 2] ?? 0) > 0;
+    const timeout = framesLeft || held ? SHORT_SLEEP_MS : SLEEP_MS;
+    this.#setState(LCORE_IDLE);
+    statistics[S_POLLS]!++;
+    if (poll === undefined) {
+      Atomics.wait(words, B_SLEEP, WAITING, timeout);
+      this.#setState(LCORE_RUNNING);
+      this.#awake();
+      return;
+    }
+    const ready = poll.wait(timeout);
+    this.#setState(LCORE_RUNNING);
+    this.#awake();
+    if (ready <= 0) return;
+    if (poll.events(0) !== 0) signal?.clear(Atomics.load(words, B_EVENT_FD));
+    for (let i = 1; i < poll.size; i++) {
+      if (poll.events(i) !== 0) this.#pollPumps[i]?.receive();
+    }
+  }
+
+  #awake(): void {
+    Atomics.store(this.#block.words, B_SLEEP, AWAKE);
+  }
+
+  #receiveAll(): number {
+    let received = 0;
+    for (const pump of this.#pumps) received += pump.receive();
+    return received;
+  }
+
+  /** Takes over the core's list of queues that it put frames into. */
+  #collectKicks(packets: number): void {
+    const count = views.u32[(this.#scratch + LC_KICK_COUNT) >>> 2] ?? 0;
+    if (count === 0) return;
+    const list = (this.#scratch + LC_KICKS) >>> 1;
+    for (let i = 0; i < count; i++) this.#unkicked.add(views.u16[list + i] ?? 0);
+    this.#unkickedPackets += Math.max(1, packets);
+  }
+
+  /** Kicks every queue that waits; true when some could not send all. */
+  #kickAll(): boolean {
+    this.#unkickedPackets = 0;
+    for (const queue of this.#unkicked) {
+      if (this.#kicks.get(queue)?.() !== true) this.#unkicked.delete(queue);
+    }
+    return this.#unkicked.size > 0;
+  }
+
+  /** Those whose handoff rings this run filled. */
+  #wakeOthers(): void {
+    const mask = views.u32[(this.#scratch + LC_WAKE) >>> 2] ?? 0;
+    if (mask === 0) return;
+    for (let lcore = 0; mask >>> lcore !== 0; lcore++) {
+      if (((mask >>> lcore) & 1) !== 0 && lcore < 16) wakeLcore(blockOf(data.blocks, lcore), wakeByEvent);
+    }
+  }
+
+  #setState(state: number): void {
+    Atomics.store(views.i32, (this.#scratch + LC_STATE) >>> 2, state);
+  }
+
+  /** Monotonic microseconds, the same clock in every thread. */
+  #writeClock(): void {
+    const now = performance.now() * 1000 + this.#clockOffsetUs;
+    const word = (this.#scratch + LC_NOW_US) >>> 2;
+    clock[1] = now / 0x100000000;
+    views.u32[word + 1] = clock[1];
+    views.u32[word] = now - clock[1] * 0x100000000;
+  }
+
+  #configure(): void {
+    const { words } = this.#block;
+    const wanted = Atomics.load(words, B_CONFIG);
+    for (let message = receiveMessageOnPort(data.configuration); message !== undefined; message = receiveMessageOnPort(data.configuration)) {
+      this.#serve((message.message as LcoreConfiguration).queues);
+    }
+    Atomics.store(words, B_CONFIG_SEEN, wanted);
+    Atomics.notify(words, B_CONFIG_SEEN);
+  }
+
+  #serve(queues: readonly QueueService[]): void {
+    this.#pumps = [];
+    this.#kicks.clear();
+    this.#unkicked.clear();
+    const fds: number[] = [];
+    this.#pollPumps = [undefined]; // the eventfd
+    for (const service of queues) {
+      const pump = this.#pumpFor(service);
+      if (pump === undefined) {
+        if (service.driver === 'af_xdp') {
+          fds.push(service.fd);
+          this.#pollPumps.push(undefined);
+        }
+      } else {
+        this.#pumps.push(pump);
+        if (pump.fd !== undefined) {
+          fds.push(pump.fd);
+          this.#pollPumps.push(pump);
+        }
+      }
+      this.#kicks.set(service.queue, this.#kickFor(service, pump));
+      this.#unkicked.add(service.queue); // whoever served it before may have left frames
+    }
+    const eventFd = Atomics.load(this.#block.words, B_EVENT_FD);
+    this.#pollSet = fds.length > 0 && libc !== undefined && eventFd !== -1 ? new PollSet(libc, [eventFd, ...fds]) : undefined;
+  }
+
+  #pumpFor(service: QueueService): Pump | undefined {
+    const { queue, fd, driver, peer } = service;
+    if ((driver === 'packet' || driver === 'datagram') && libc !== undefined) return new PacketPump(libc, views, queue, fd, driver === 'packet');
+    if (driver === 'tap' && libc !== undefined) return new TapPump(libc, views, queue, fd);
+    if (driver === 'memory') {
+      const block = peer && blockOf(data.blocks, peer.lcore);
+      return new MemoryPump(views, queue, peer?.queue, () => block && wakeLcore(block, wakeByEvent));
+    }
+    return undefined;
+  }
+
+  #kickFor(service: QueueService, pump: Pump | undefined): () => boolean {
+    const { statistics } = this.#block;
+    if (service.driver === 'portable') {
+      return () => {
+        Atomics.store(bell, 0, 1);
+        Atomics.notify(bell, 0);
+        return false;
+      };
+    }
+    if (pump !== undefined) {
+      return () => {
+        const before = pump.calls;
+        const left = pump.transmit();
+        statistics[S_KICKS]! += pump.calls - before;
+        return left;
+      };
+    }
+    if (libc === undefined) return () => false;
+    const { queue, fd } = service;
+    const flags = (views.u32[(QUEUES + (queue << QUEUE_SHIFT) + Q_TX + R_FLAGS) >>> 2] ?? 0) >>> 2;
+    return () => {
+      if (((views.u32[flags] ?? 0) & 1) === 0) return false; // the driver looks by itself
+      statistics[S_KICKS]!++;
+      return kick(libc, fd) && transmitWaiting(views, queue);
+    };
+  }
+}
+
+function waitForAssignment(): number {
+  const words = new Int32Array(data.assignment);
+  for (;;) {
+    const assigned = Atomics.load(words, B_ASSIGNED);
+    if (assigned !== 0) return assigned - 1;
+    Atomics.wait(words, B_ASSIGNED, 0);
+  }
+}
+
+// A spare has its module instantiated and its libraries loaded before it waits.
+instantiate(data.module, data.memory);
+const lcore = waitForAssignment();
+if (lcore >= 0) new LcoreLoop(lcore).run();
+process.exitCode = 0;
+data.configuration.close();

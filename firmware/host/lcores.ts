@@ -1,0 +1,272 @@
+/**
+ * The lcores' workers and their watchdog. A worker that traps goes on by itself; one that hangs is ended and a warm spare takes
+ * its place over the same memory. Everything an lcore is survives in the memory and in its block.
+ */
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { LC_BEAT, LC_FAULT, LC_QUEUE_COUNT, LC_QUEUES, LC_STATE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES } from '../../wasm-core/layout.ts';
+import { createEventFd, EventSignal } from '../linux/eventfd.ts';
+import { loadLibc } from '../linux/libc.ts';
+import { threadTimeMs } from '../linux/thread.ts';
+import type { QueueService } from '../ports/pump.ts';
+import type { CoreExports } from './core.ts';
+import {
+  B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_STOP, B_THREAD, B_TRAPS, blockOf, createBlocks, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, wakeLcore,
+  type LcoreBlock,
+} from './lcore-block.ts';
+import type { LcoreConfiguration, LcoreWorkerData } from './lcore.ts';
+import type { Logger } from './log.ts';
+import type { MemoryViews } from './memory.ts';
+
+/** The watchdog's look at every lcore. */
+const WATCH_MS = 4;
+/** A vector takes well below 1 ms; an lcore that has had this much processor time without ending one hangs. */
+const HANG_CPU_MS = 10;
+/** Where threads' processor times are not to be had. */
+const HANG_WALL_MS = 40;
+const STOP_MS = 1000;
+
+interface Running {
+  readonly worker: Worker;
+  readonly configuration: MessagePort;
+  readonly assignment: Int32Array<SharedArrayBuffer>;
+  readonly exited: Promise<void>;
+}
+
+interface Suspicion {
+  readonly beat: number;
+  readonly since: number;
+  readonly cpuMs: number | undefined;
+}
+
+export interface LcoreStatus {
+  readonly id: number;
+  readonly state: string;
+  readonly queues: number[];
+  readonly runs: number;
+  readonly packets: number;
+  readonly polls: number;
+  readonly kicks: number;
+  readonly restarts: number;
+  readonly lastRestartGapMs: number;
+}
+
+export interface LcoresOptions {
+  readonly views: MemoryViews;
+  readonly module: WebAssembly.Module;
+  /** The control instance: reclaims for lcores that are gone. */
+  readonly core: CoreExports;
+  readonly count: number;
+  readonly cores: readonly number[];
+  readonly busyPoll: boolean;
+  readonly log: Logger;
+}
+
+export class Lcores {
+  readonly count: number;
+  readonly blocks = createBlocks();
+  /** Raised for the portable pump. */
+  readonly bell = new SharedArrayBuffer(4);
+  readonly #options: LcoresOptions;
+  readonly #running: Running[] = [];
+  readonly #services: (readonly QueueService[])[];
+  readonly #suspicions = new Map<number, Suspicion>();
+  readonly #replacing = new Set<number>();
+  readonly #restarts: number[];
+  readonly #signal: EventSignal | undefined;
+  #spare: Running | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(options: LcoresOptions) {
+    this.#options = options;
+    this.count = options.count;
+    this.#services = Array.from({ length: this.count }, () => []);
+    this.#restarts = Array.from({ length: this.count }, () => 0);
+    const libc = loadLibc();
+    this.#signal = libc === undefined ? undefined : new EventSignal(libc);
+    for (let lcore = 0; lcore < this.count; lcore++) {
+      this.block(lcore).words[B_EVENT_FD] = libc === undefined ? -1 : createEventFd(libc);
+    }
+  }
+
+  block(lcore: number): LcoreBlock {
+    return blockOf(this.blocks, lcore);
+  }
+
+  /** Starts all, and a spare. */
+  start(): void {
+    for (let lcore = 0; lcore < this.count; lcore++) this.#assign(this.#createWorker(), lcore);
+    this.#spare = this.#createWorker();
+    this.#watch = setInterval(() => this.#look(), WATCH_MS);
+  }
+
+  wake(lcore: number): void {
+    if (lcore < this.count) wakeLcore(this.block(lcore), (fd) => this.#signal?.wake(fd));
+  }
+
+  /** Gives every lcore its queues; resolved when all have taken them over and serve no other. */
+  async configure(services: readonly (readonly QueueService[])[]): Promise<void> {
+    services.forEach((queues, lcore) => {
+      this.#services[lcore] = queues;
+      this.#post(lcore);
+    });
+    for (let lcore = 0; lcore < this.count; lcore++) {
+      const { words } = this.block(lcore);
+      const wanted = words[B_CONFIG] ?? 0;
+      while ((Atomics.load(words, B_CONFIG_SEEN) - wanted | 0) < 0 && !this.#stopping) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Adds a queue to the list that the core walks. */
+  addQueue(lcore: number, queue: number): void {
+    const { u16, u32 } = this.#options.views;
+    const { list, count } = this.#queueList(lcore);
+    u16[list + count] = queue;
+    Atomics.store(u32, this.#word(lcore, LC_QUEUE_COUNT), count + 1);
+  }
+
+  /** Takes it off; the core may still walk it in the run that is under way. */
+  removeQueue(lcore: number, queue: number): void {
+    const { u16, u32 } = this.#options.views;
+    const { list, count } = this.#queueList(lcore);
+    const at = u16.subarray(list, list + count).indexOf(queue);
+    if (at === -1) return;
+    u16[list + at] = u16[list + count - 1] ?? 0; // seen twice by a run under way: no harm, it is the same lcore
+    Atomics.store(u32, this.#word(lcore, LC_QUEUE_COUNT), count - 1);
+  }
+
+  /** Of tests: 1 = trap, 2 = hang, in the next run. */
+  injectFault(lcore: number, fault: number): void {
+    Atomics.store(this.#options.views.i32, this.#word(lcore, LC_FAULT), fault);
+    this.wake(lcore);
+  }
+
+  status(): LcoreStatus[] {
+    const { u16, u32 } = this.#options.views;
+    return Array.from({ length: this.count }, (_, id) => {
+      const { words, statistics } = this.block(id);
+      const { list, count } = this.#queueList(id);
+      const state = u32[this.#word(id, LC_STATE)] ?? LCORE_STOPPED;
+      return {
+        id,
+        state: state === LCORE_RUNNING ? 'running' : state === LCORE_IDLE ? 'idle' : 'stopped',
+        queues: [...u16.subarray(list, list + count)],
+        runs: statistics[S_RUNS] ?? 0,
+        packets: statistics[S_PACKETS] ?? 0,
+        polls: statistics[S_POLLS] ?? 0,
+        kicks: statistics[S_KICKS] ?? 0,
+        restarts: (this.#restarts[id] ?? 0) + Atomics.load(words, B_TRAPS),
+        lastRestartGapMs: statistics[S_GAP_MS] ?? 0,
+      };
+    });
+  }
+
+  /** Ends all workers, the spare too. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#watch);
+    for (let lcore = 0; lcore < this.count; lcore++) {
+      Atomics.store(this.block(lcore).words, B_STOP, 1);
+      this.wake(lcore);
+    }
+    const all = this.#spare === undefined ? this.#running : [...this.#running, this.#spare];
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, STOP_MS).unref());
+    await Promise.race([Promise.all(this.#running.map(({ exited }) => exited)), patience]);
+    await Promise.all(all.map(({ worker }) => worker.terminate()));
+  }
+
+  #word(lcore: number, offset: number): number {
+    return (LCORES + lcore * 2 ** LCORE_SHIFT + offset) >>> 2;
+  }
+
+  #queueList(lcore: number): { list: number; count: number } {
+    return { list: (LCORES + lcore * 2 ** LCORE_SHIFT + LC_QUEUES) >>> 1, count: this.#options.views.u32[this.#word(lcore, LC_QUEUE_COUNT)] ?? 0 };
+  }
+
+  #createWorker(): Running {
+    const { port1, port2 } = new MessageChannel();
+    const assignment = new Int32Array(new SharedArrayBuffer(64));
+    const { views, module, busyPoll, cores } = this.#options;
+    const data: LcoreWorkerData = {
+      memory: views.memory, module, blocks: this.blocks, assignment: assignment.buffer, configuration: port2, pumpBell: this.bell, busyPoll, cores,
+    };
+    const worker = new Worker(new URL('./lcore.ts', import.meta.url), { workerData: data, transferList: [port2] });
+    worker.on('error', (error) => this.#options.log.error({ err: error }, 'an lcore\'s worker failed'));
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    port1.unref();
+    const running = { worker, configuration: port1, assignment, exited };
+    void exited.then(() => this.#onExit(running));
+    return running;
+  }
+
+  #assign(running: Running, lcore: number): void {
+    this.#running[lcore] = running;
+    this.#post(lcore);
+    Atomics.store(running.assignment, B_ASSIGNED, lcore + 1);
+    Atomics.notify(running.assignment, B_ASSIGNED);
+  }
+
+  #post(lcore: number): void {
+    this.#running[lcore]?.configuration.postMessage({ queues: this.#services[lcore] ?? [] } satisfies LcoreConfiguration);
+    Atomics.add(this.block(lcore).words, B_CONFIG, 1);
+    this.wake(lcore);
+  }
+
+  /** A worker that ended by itself, by an error or because memory ran out, is replaced at once. */
+  #onExit(gone: Running): void {
+    if (this.#stopping) return;
+    if (gone === this.#spare) {
+      this.#spare = this.#createWorker();
+      return;
+    }
+    const lcore = this.#running.indexOf(gone);
+    if (lcore === -1 || this.#replacing.has(lcore)) return;
+    this.#replacing.add(lcore);
+    this.#takeOver(lcore, performance.now(), 'ended');
+  }
+
+  #look(): void {
+    const { u32 } = this.#options.views;
+    for (let lcore = 0; lcore < this.count; lcore++) {
+      if (this.#replacing.has(lcore)) continue;
+      const beat = u32[this.#word(lcore, LC_BEAT)] ?? 0;
+      const suspicion = this.#suspicions.get(lcore);
+      if (u32[this.#word(lcore, LC_STATE)] !== LCORE_RUNNING || (suspicion !== undefined && suspicion.beat !== beat)) {
+        this.#suspicions.delete(lcore);
+        continue;
+      }
+      const thread = this.block(lcore).words[B_THREAD] ?? 0;
+      const cpuMs = thread === 0 ? undefined : threadTimeMs(thread);
+      if (suspicion === undefined) {
+        this.#suspicions.set(lcore, { beat, since: performance.now(), cpuMs });
+        continue;
+      }
+      const waited = performance.now() - suspicion.since;
+      const hangs = cpuMs === undefined || suspicion.cpuMs === undefined ? waited > HANG_WALL_MS : cpuMs - suspicion.cpuMs > HANG_CPU_MS;
+      if (hangs) void this.#replaceHanging(lcore, suspicion.since);
+    }
+  }
+
+  /** The old thread must be gone before another touches the lcore's state: terminate() resolves when it is. */
+  async #replaceHanging(lcore: number, since: number): Promise<void> {
+    this.#replacing.add(lcore);
+    this.#suspicions.delete(lcore);
+    await this.#running[lcore]?.worker.terminate();
+    if (!this.#stopping) this.#takeOver(lcore, since, 'hung');
+  }
+
+  #takeOver(lcore: number, since: number, how: string): void {
+    const { core, log } = this.#options;
+    core.reclaim(lcore);
+    const spare = this.#spare ?? this.#createWorker();
+    this.#spare = undefined;
+    this.block(lcore).words[B_THREAD] = 0;
+    this.#assign(spare, lcore);
+    const gapMs = performance.now() - since;
+    this.block(lcore).statistics[S_GAP_MS] = gapMs;
+    this.#restarts[lcore] = (this.#restarts[lcore] ?? 0) + 1;
+    this.#replacing.delete(lcore);
+    log.warn({ lcore, gapMs: Math.round(gapMs * 10) / 10 }, `lcore ${how}: a spare worker took over`);
+    this.#spare = this.#createWorker();
+  }
+}

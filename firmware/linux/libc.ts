@@ -1,0 +1,93 @@
+/**
+ * The C library, the one door to system calls. Addresses pass as plain numbers (`intptr_t`): user space lies below 2^47.
+ *
+ * `loadLibc()` is undefined where koffi or a C library is missing (another OS, an architecture without a prebuilt koffi):
+ * the appliance then has socket and memory ports only.
+ */
+import { createRequire } from 'node:module';
+import type koffiModule from 'koffi';
+
+type Koffi = typeof koffiModule;
+
+/** Functions that we call, with C's shapes. All return -1 and set errno on failure unless said. */
+export interface Libc {
+  syscall(number: number, a: number, b: number, c: number, d: number, e: number, f: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: number, length: number): number;
+  connect(fd: number, address: number, length: number): number;
+  setsockopt(fd: number, level: number, option: number, value: number, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: number, length: number): number;
+  ioctl(fd: number, request: number, argument: number): number;
+  poll(fds: number, count: number, timeoutMs: number): number;
+  sendto(fd: number, data: number, length: number, flags: number, address: number, addressLength: number): number;
+  recvmmsg(fd: number, messages: number, count: number, flags: number, timeout: number): number;
+  sendmmsg(fd: number, messages: number, count: number, flags: number): number;
+  read(fd: number, data: number, length: number): number;
+  write(fd: number, data: number, length: number): number;
+  open(path: string, flags: number, mode: number): number;
+  close(fd: number): number;
+  mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
+  madvise(address: number, length: number, advice: number): number;
+  eventfd(initial: number, flags: number): number;
+  errno(): number;
+  /** Address of a buffer's first byte; it stays while the buffer is referenced (typed arrays over a WebAssembly.Memory: always). */
+  address(buffer: Uint8Array): number;
+}
+
+const DECLARATIONS = [
+  'long syscall(long, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t)',
+  'int socket(int, int, int)',
+  'int bind(int, intptr_t, unsigned int)',
+  'int connect(int, intptr_t, unsigned int)',
+  'int setsockopt(int, int, int, intptr_t, unsigned int)',
+  'int getsockopt(int, int, int, intptr_t, intptr_t)',
+  'int ioctl(int, unsigned long, intptr_t)',
+  'int poll(intptr_t, unsigned long, int)',
+  'intptr_t sendto(int, intptr_t, size_t, int, intptr_t, unsigned int)',
+  'int recvmmsg(int, intptr_t, unsigned int, int, intptr_t)',
+  'int sendmmsg(int, intptr_t, unsigned int, int)',
+  'intptr_t read(int, intptr_t, size_t)',
+  'intptr_t write(int, intptr_t, size_t)',
+  'int open(const char *, int, unsigned int)',
+  'int close(int)',
+  'intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)',
+  'int madvise(intptr_t, size_t, int)',
+  'int eventfd(unsigned int, int)',
+];
+
+let loaded: Libc | undefined;
+let tried = false;
+
+/** Loads koffi and the C library once; undefined where there are none. */
+export function loadLibc(): Libc | undefined {
+  if (tried) return loaded;
+  tried = true;
+  // WROUTER_PORTABLE=1 shows on Linux what an appliance does elsewhere.
+  if (process.platform !== 'linux' || process.env['WROUTER_PORTABLE'] === '1') return undefined;
+  try {
+    loaded = bindFunctions(createRequire(import.meta.url)('koffi') as Koffi);
+  } catch {
+    loaded = undefined;
+  }
+  return loaded;
+}
+
+/** The C library, or an error that says what lacks it. */
+export function requireLibc(purpose: string): Libc {
+  const libc = loadLibc();
+  if (libc === undefined) throw new Error(`${purpose} needs Linux and the koffi package (npm ci); this is ${process.platform} ${process.arch}`);
+  return libc;
+}
+
+function bindFunctions(koffi: Koffi): Libc {
+  const library = koffi.load('libc.so.6');
+  const functions = Object.fromEntries(DECLARATIONS.map((declaration) => {
+    const name = /(\w+)\(/.exec(declaration)?.[1] ?? declaration;
+    return [name, library.func(declaration)];
+  }));
+  return {
+    ...(functions as unknown as Omit<Libc, 'errno' | 'address'>),
+    errno: () => koffi.errno(),
+    address: (buffer) => Number(koffi.address(buffer)),
+  };
+}
