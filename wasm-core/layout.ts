@@ -51,8 +51,9 @@ export const H_MAX_INTERFACES: usize = 44;
 /** ICMP errors that one lcore may generate: tokens per second and the bucket's depth. */
 export const H_ICMP_RATE: usize = 48;
 export const H_ICMP_BURST: usize = 52;
-/** u64: address of the DIR-24-8 entry that is being changed, and above it its former result (see tables/lpm). */
+/** u64: address of the DIR-24-8 entries that are being changed, above it their former result; changes so far (see tables/lpm). */
 export const H_DIR24_MOVING: usize = 56;
+export const H_DIR24_CHANGES: usize = 64;
 /** Writers' own words: bump pointers and free lists, owned by `tables/`. 1 KiB from here. */
 export const H_WRITER: usize = 0x0400;
 
@@ -228,6 +229,8 @@ export const VRF_BYTES: usize = 20;
 export const VRF_PREFERRED: usize = 24;
 export const VRF_REFS: usize = 28;
 export const VRF_WIDE: usize = 32;
+/** u8: it outgrew the groups of a DIR-24-8 slot. */
+export const VRF_NO_DIR24: usize = 25;
 
 export const VRFF_EXISTS: u32 = 1;
 /** Reverse-path check of tunnelled packets: the inner source must be routed to the tunnel that they came from. */

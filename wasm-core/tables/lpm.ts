@@ -10,7 +10,7 @@
  * Addresses are words in network order.
  */
 import {
-  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_MOVING, HEADER, LEAF_LENGTH_SHIFT, LPM_DIR24, LPM_POPTRIE,
+  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_CHANGES, H_DIR24_MOVING, HEADER, LEAF_LENGTH_SHIFT, LPM_DIR24, LPM_POPTRIE,
   POPTRIE_LEAF, VRF_SHIFT, VRFS,
 } from '../layout';
 
@@ -25,6 +25,8 @@ export const PN_BYTES: usize = 24; // u32
 /** A DIR-24-8 depth byte: match length + 1 in the low six bits, two bits that count changes, all ones = being changed. */
 export const DEPTH_MASK: u32 = 0x3F;
 export const DEPTH_MOVING: u32 = 0xFF;
+/** Of an entry's address: the 64 entries that are changed together. */
+export const DIR24_CHUNK_MASK: usize = 0xFFFFFF80;
 /** A DIR-24-8 entry with this bit names a group of 256 longer entries. */
 export const DIR24_GROUP: u32 = 0x8000;
 
@@ -109,13 +111,15 @@ function dir24Group(root: u64, address: u32, first: u32): u32 {
 }
 
 /**
- * Next hop and length of one moment, though they lie in two words: the writer marks the depth byte before it changes the
- * entry and counts in it afterwards (see dir24.ts `dir24Set`), so equal bytes around the entry mean that both belong
- * together. While one entry is marked, its former result lies in H_DIR24_MOVING, so a reader never waits for a writer.
+ * Next hop and length of one moment, though they lie in two words. The writer (dir24.ts) counts each change in
+ * H_DIR24_CHANGES, notes the chunk and its former result in H_DIR24_MOVING, marks the depth bytes, changes the entries, and
+ * writes the depths with their own counter (modulo 3) raised. So equal depths around the entry mean that all three belong
+ * together, if fewer than three changes began meanwhile; and a marked depth has its result noted: no reader waits for a writer.
  */
 export function dir24Lookup(base: usize, address: u32): u32 {
   const key: u32 = bswap<u32>(address);
   while (true) {
+    const changes: u32 = atomic.load<u32>(HEADER + H_DIR24_CHANGES);
     let entryAt: usize = base + (((key >> 8) as usize) << 1);
     let depthAt: usize = (base >> 1) + ((key >> 8) as usize) + (DIR24_DEPTH - (DIR24 >> 1));
     let before: u32 = atomic.load<u8>(depthAt);
@@ -128,10 +132,14 @@ export function dir24Lookup(base: usize, address: u32): u32 {
       entry = atomic.load<u16>(entryAt);
     }
     if (before != DEPTH_MOVING) {
-      if (atomic.load<u8>(depthAt) == before) return entry | ((before & DEPTH_MASK) << LEAF_LENGTH_SHIFT);
+      if (<u32>atomic.load<u8>(depthAt) == before) {
+        if (atomic.load<u32>(HEADER + H_DIR24_CHANGES) - changes < 3) return entry | ((before & DEPTH_MASK) << LEAF_LENGTH_SHIFT);
+      }
     } else {
       const moving: u64 = atomic.load<u64>(HEADER + H_DIR24_MOVING);
-      if ((moving as u32) == (entryAt as u32)) return (moving >> 32) as u32;
+      if ((moving as u32) == ((entryAt & DIR24_CHUNK_MASK) as u32)) {
+        if (atomic.load<u32>(HEADER + H_DIR24_CHANGES) == changes) return (moving >> 32) as u32;
+      }
     }
   }
 }

@@ -2,7 +2,7 @@
  * Neighbours by (interface, address). Any lcore may claim a record, without a lock: a key is set by one 64-bit
  * compare-and-swap in one of the NEIGHBOUR_PROBES records from the key's own place on.
  */
-import { FIP_HASH, MAX_NEIGHBOURS, NB_KEY, NEIGHBOUR_SHIFT, NEIGHBOURS } from '../layout';
+import { FIP_HASH, MAX_NEIGHBOURS, NB_FLAGS, NB_KEY, NBF_RETIRED, NEIGHBOUR_SHIFT, NEIGHBOURS } from '../layout';
 
 /** Records that a key can lie in. All are looked at, since a record in between may have been given back. */
 export const NEIGHBOUR_PROBES: u32 = 16;
@@ -27,7 +27,9 @@ export function neighbourFind(iface: u32, address: u32): u32 {
   const key: u64 = neighbourKey(iface, address);
   let index: u32 = neighbourHome(key);
   for (let probe: u32 = 0; probe < NEIGHBOUR_PROBES; probe++) {
-    if (atomic.load<u64>(neighbourAt(index) + NB_KEY) == key) return index;
+    if (atomic.load<u64>(neighbourAt(index) + NB_KEY) == key) {
+      if ((load<u32>(neighbourAt(index), NB_FLAGS) & NBF_RETIRED) == 0) return index;
+    }
     index = (index + 1) & (MAX_NEIGHBOURS - 1);
   }
   return MAX_NEIGHBOURS;
@@ -43,7 +45,10 @@ export function neighbourClaim(iface: u32, address: u32): u32 {
     const at: usize = neighbourAt(index) + NB_KEY;
     const held: u64 = atomic.cmpxchg<u64>(at, 0, key);
     if (held == 0) return index;
-    if (held == key) return index; // another lcore was quicker
+    if (held == key) {
+      // Another lcore was quicker, or it is a record that is being given back.
+      if ((load<u32>(neighbourAt(index), NB_FLAGS) & NBF_RETIRED) == 0) return index;
+    }
     index = (index + 1) & (MAX_NEIGHBOURS - 1);
   }
   return MAX_NEIGHBOURS;
