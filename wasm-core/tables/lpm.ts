@@ -4,13 +4,13 @@
  *
  * A staged caller loads the root and the first word in one pass over the vector (`lpmRoot`, `lpmFirst`) and finishes in
  * the next one. The result is LEAF_*: next hop, and above it the match length + 1; 0 = no route. A DIR-24-8 table keeps
- * its lengths apart, and most packets need none: `lpmRest` and `lpmNexthop` leave them 0 there, `lpmMatch` and
+ * its lengths apart, and most packets need none: `lpmRest` leaves them 0 there, `lpmMatch` and
  * `lpmLookup` load both, of one moment.
  *
  * Addresses are words in network order.
  */
 import {
-  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_CHANGES, H_DIR24_MOVING, HEADER, LEAF_LENGTH_SHIFT, LPM_DIR24, LPM_POPTRIE,
+  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_CHANGES, H_DIR24_MOVING, HEADER, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, LPM_DIR24, LPM_POPTRIE,
   POPTRIE_LEAF, VRF_SHIFT, VRFS,
 } from '../layout';
 
@@ -70,11 +70,11 @@ export function lpmLookup(vrf: u32, address: u32): u32 {
   return lpmMatch(root, address, lpmFirst(root, address));
 }
 
-/** Next hop for one address; length bits as `lpmRest`. */
+/** Next-hop id for one address, 0 = no route. */
 @inline
 export function lpmNexthop(vrf: u32, address: u32): u32 {
   const root: u64 = lpmRoot(vrf);
-  return lpmRest(root, address, lpmFirst(root, address));
+  return lpmRest(root, address, lpmFirst(root, address)) & LEAF_NH_MASK;
 }
 
 /** Length of the match + 1, 0 = no route. */
