@@ -160,6 +160,8 @@ export const MF_ORIGINATED: u32 = 32;
 export const MF_L2_BROADCAST: u32 = 64;
 /** Waited for a neighbour once already. */
 export const MF_HELD: u32 = 128;
+/** Its source is not the interface's own workload: a lane of the private table must permit it. */
+export const MF_SOURCE_UNPROVED: u32 = 256;
 
 // ---- interfaces --------------------------------------------------------------------------------------------------------
 export const MAX_INTERFACES: u32 = 8192;

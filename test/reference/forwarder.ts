@@ -128,10 +128,10 @@ export class Forwarder implements Lookups {
     this.#dieNamed(packet, () => {
       const toUs = destinationOf(bytes) === iface.address;
       if (toUs && iface.kind === IFK_FABRIC && protocol(bytes) === PROTOCOL_GRE) this.#tunnelInput(packet);
-      else if (toUs) this.#local(packet);
       else {
-        this.#admitSource(iface, packet);
-        this.#forward(packet, undefined);
+        if (!toUs || iface.kind === IFK_WORKLOAD) this.#admitSource(iface, packet);
+        if (toUs) this.#local(packet);
+        else this.#forward(packet, undefined);
       }
     });
   }

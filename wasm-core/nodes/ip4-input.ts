@@ -2,12 +2,13 @@
  * ip4-input: validates the header, and by the kind of the interface decides where the packet goes. docs/forwarding.md §2, §3.
  *
  * Nexts: gre-input (tunnel to the own fabric address), local (own address), ip4-lookup. A workload's packet that a floating IP
- * may translate takes the address of its bucket in the private table along in M_SNAT: ip4-lookup loads it.
+ * may translate, or whose source only that table can prove, takes the address of its bucket in the private table along in M_SNAT:
+ * ip4-lookup loads it, and drops what it does not prove.
  */
 import {
   FIP_PRIVATE, IF_ADDRESS, IF_FLAGS, IF_KIND, IF_VRF, IF_WORKLOAD, IFF_FIP_SOURCE, IFF_RPF, IFF_SOURCE_CHECK, IFK_FABRIC, IFK_WORKLOAD, INTERFACE_SHIFT,
   INTERFACES, LC_TRACING, M_DST, M_FLAGS, M_L3, M_LENGTH, M_OUTER_SRC, M_PROTOCOL, M_RX_IF, M_SNAT, M_SRC, M_VRF, MF_FIRST_FRAGMENT, MF_FRAGMENT,
-  MF_L2_BROADCAST,
+  MF_L2_BROADCAST, MF_SOURCE_UNPROVED,
 } from '../layout';
 import {
   DROP_IPV4_BROADCAST, DROP_IPV4_MULTICAST, DROP_IPV4_OPTIONS, DROP_RPF_FAILED, DROP_SOURCE_MISMATCH, DROP_TUNNEL_FRAGMENT, NODE_GRE_INPUT, NODE_IP4_INPUT,
@@ -28,6 +29,13 @@ function broadcastProblem(flags: u32, problem: u32): u32 {
     if (problem >= DROP_IPV4_OPTIONS && problem <= DROP_IPV4_MULTICAST) return DROP_IPV4_BROADCAST;
   }
   return problem;
+}
+
+/** The whole source check at once, for packets that need no lookup. */
+function ownsSource(iface: usize, index: u32, source: u32): bool {
+  if ((<u32>load<u8>(iface, IF_FLAGS) & IFF_SOURCE_CHECK) == 0) return true;
+  if (source == load<u32>(iface, IF_WORKLOAD)) return true;
+  return fipPrivate(index, source) != 0;
 }
 
 export function ip4Input(lc: usize): void {
@@ -65,19 +73,19 @@ export function ip4Input(lc: usize): void {
           continue;
         }
       }
-      enqueue(lc, NODE_LOCAL, meta);
+      if (kind == IFK_WORKLOAD && !ownsSource(iface, index, source)) drop(lc, meta, DROP_SOURCE_MISMATCH);
+      else enqueue(lc, NODE_LOCAL, meta);
       continue;
     }
     if (kind == IFK_WORKLOAD) {
+      let look: bool = (ifFlags & IFF_FIP_SOURCE) != 0;
       if ((ifFlags & IFF_SOURCE_CHECK) != 0) {
         if (source != load<u32>(iface, IF_WORKLOAD)) {
-          if (fipPrivate(index, source) == 0) {
-            drop(lc, meta, DROP_SOURCE_MISMATCH);
-            continue;
-          }
+          store<u16>(meta, (<u32>load<u16>(meta, M_FLAGS) | MF_SOURCE_UNPROVED) as u16, M_FLAGS);
+          look = true;
         }
       }
-      if ((ifFlags & IFF_FIP_SOURCE) != 0) store<u32>(meta, fipBucket(FIP_PRIVATE, index, source) as u32, M_SNAT);
+      if (look) store<u32>(meta, fipBucket(FIP_PRIVATE, index, source) as u32, M_SNAT);
     } else if ((ifFlags & IFF_RPF) != 0) {
       if (!leavesBy(vrf, source, index)) {
         drop(lc, meta, DROP_RPF_FAILED);

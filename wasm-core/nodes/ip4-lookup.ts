@@ -7,11 +7,12 @@
  */
 import {
   C_VRF, FIP_PRIVATE, LC_TRACING, LEAF_NH_MASK, M_DST, M_FLAGS, M_LENGTH, M_LPM, M_NH, M_ROOT, M_RX_IF, M_SCRATCH, M_SNAT, M_SRC, M_VRF, MF_SNAT,
+  MF_SOURCE_UNPROVED,
 } from '../layout';
-import { NODE_FIP_SELECT, NODE_IP4_LOOKUP, NODE_NEXTHOP } from '../generated';
+import { DROP_SOURCE_MISMATCH, NODE_FIP_SELECT, NODE_IP4_LOOKUP, NODE_NEXTHOP } from '../generated';
 import { fipFind } from '../tables/fip';
 import { lpmFirst, lpmRest, lpmRoot } from '../tables/lpm';
-import { countersOf, countNode, listCount, listOf, setListCount } from './graph';
+import { countersOf, countNode, drop, listCount, listOf, setListCount } from './graph';
 import { traceNode } from './trace';
 
 /** Counts a lookup of a packet in a VRF. */
@@ -28,25 +29,36 @@ export function ip4Lookup(lc: usize): void {
   const counters: usize = countersOf(lc);
   const list: usize = listOf(lc, NODE_IP4_LOOKUP);
   const end: usize = list + ((count as usize) << 2);
+  let kept: usize = list;
   for (let at: usize = list; at != end; at += 4) {
     const meta: usize = load<u32>(at) as usize;
     const vrf: u32 = load<u32>(meta, M_VRF);
+    const bucket: usize = load<u32>(meta, M_SNAT) as usize;
+    if (bucket != 0) {
+      const flags: u32 = load<u16>(meta, M_FLAGS);
+      if ((flags & MF_SNAT) == 0) {
+        const lane: usize = fipFind(FIP_PRIVATE, bucket, <u32>load<u16>(meta, M_RX_IF), load<u32>(meta, M_SRC));
+        store<u32>(meta, lane as u32, M_SNAT);
+        if (lane == 0) {
+          if ((flags & MF_SOURCE_UNPROVED) != 0) {
+            drop(lc, meta, DROP_SOURCE_MISMATCH);
+            continue;
+          }
+        }
+      }
+    }
     const root: u64 = lpmRoot(vrf);
     store<u64>(meta, root, M_ROOT);
     store<u32>(meta, lpmFirst(root, load<u32>(meta, M_DST)), M_SCRATCH);
     countVrf(counters, vrf, <u32>load<u16>(meta, M_LENGTH));
-    const bucket: usize = load<u32>(meta, M_SNAT) as usize;
-    if (bucket != 0) {
-      if ((<u32>load<u16>(meta, M_FLAGS) & MF_SNAT) == 0) {
-        store<u32>(meta, fipFind(FIP_PRIVATE, bucket, <u32>load<u16>(meta, M_RX_IF), load<u32>(meta, M_SRC)) as u32, M_SNAT);
-      }
-    }
+    store<u32>(kept, meta as u32);
+    kept += 4;
   }
   const selectList: usize = listOf(lc, NODE_FIP_SELECT);
   let selectNext: usize = selectList;
   const nexthopList: usize = listOf(lc, NODE_NEXTHOP);
   let nexthopNext: usize = nexthopList + ((listCount(lc, NODE_NEXTHOP) as usize) << 2);
-  for (let at: usize = list; at != end; at += 4) {
+  for (let at: usize = list; at != kept; at += 4) {
     const meta: usize = load<u32>(at) as usize;
     const leaf: u32 = lpmRest(load<u64>(meta, M_ROOT), load<u32>(meta, M_DST), load<u32>(meta, M_SCRATCH));
     store<u32>(meta, leaf, M_LPM);
