@@ -2,11 +2,9 @@
  * Gratuitous ARP for floating IPs that became live (RTF_ANNOUNCE): the neighbours on a gateway's plain side learn at once where
  * the address is now (RFC 5227 section 3).
  */
-import type { Refusal, Update } from '../../proto/sync.ts';
 import {
-  IF_FLAGS, IF_KIND, IF_VRF, IFF_UP, IFK_EXTERNAL, INTERFACE_SHIFT, INTERFACES, LC_WAKE, LCORE_CONTROL, LCORE_SHIFT, LCORES,
+  ANNOUNCED, IF_FLAGS, IF_KIND, IF_VRF, IFF_UP, IFK_EXTERNAL, INTERFACE_SHIFT, INTERFACES, LC_WAKE, LCORE_CONTROL, LCORE_SHIFT, LCORES,
 } from '../../wasm-core/layout.ts';
-import { RECORD_ROUTE, RT_FLAGS, RT_NEXTHOP, RT_PREFIX, RT_SIZE, RT_VRF, RTF_ANNOUNCE } from '../../wasm-core/records.ts';
 import type { CoreExports } from './core.ts';
 import type { MemoryViews } from './memory.ts';
 
@@ -15,6 +13,7 @@ export class Announcer {
   readonly #core: CoreExports;
   readonly #wake: (lcore: number) => void;
   readonly #interfaces: () => readonly number[];
+  readonly #pending: { readonly address: number; readonly vrf: number }[] = [];
 
   /** `interfaces`: ids of those that have a name; `wake`: ends an lcore's sleep. */
   constructor(views: MemoryViews, core: CoreExports, interfaces: () => readonly number[], wake: (lcore: number) => void) {
@@ -24,16 +23,18 @@ export class Announcer {
     this.#wake = wake;
   }
 
-  announce(update: Update, refusals: readonly Refusal[]): void {
-    const refused = new Set(refusals.map(({ batch, record }) => `${batch}/${record}`));
-    for (const [index, { kind, count, records }] of update.batches.entries()) {
-      if (kind !== RECORD_ROUTE) continue;
-      for (let i = 0; i < count; i++) {
-        const at = i * RT_SIZE;
-        if (((records[at + RT_FLAGS] ?? 0) & RTF_ANNOUNCE) === 0 || records.readUInt32LE(at + RT_NEXTHOP) === 0 || refused.has(`${index}/${i}`)) continue;
-        this.#tell(records.readUInt32LE(at + RT_VRF), records.readUInt32LE(at + RT_PREFIX));
-      }
+  /** Takes over what the core listed of the batch that it just applied. */
+  collect(): void {
+    const count = this.#views.u32[ANNOUNCED >>> 2] ?? 0;
+    for (let i = 0; i < count; i++) {
+      const entry = (ANNOUNCED >>> 2) + 1 + 2 * i;
+      this.#pending.push({ address: this.#views.u32[entry] ?? 0, vrf: this.#views.u32[entry + 1] ?? 0 });
     }
+  }
+
+  /** What was collected is live now: says so. */
+  announce(): void {
+    for (const { address, vrf } of this.#pending.splice(0)) this.#tell(vrf, address);
   }
 
   #tell(vrf: number, address: number): void {

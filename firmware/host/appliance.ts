@@ -94,7 +94,7 @@ export class Appliance {
     const totals = Object.fromEntries(Object.entries(RECORD_KINDS).map(([kind, { name }]) => [name, this.core.total(Number(kind)) >>> 0]));
     return {
       stateId, version, layoutVersion: LAYOUT_VERSION, profile: this.profile.name, kind: this.profile.kind, restored: this.#restored,
-      coreSha256: this.#coreSha256, startedMs: this.#startedMs, totals,
+      coreSha256: this.#coreSha256, startedMs: this.#startedMs, totals, pid: process.pid,
     };
   }
 }

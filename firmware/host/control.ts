@@ -20,7 +20,7 @@ import { snapshot } from './snapshot.ts';
 import type { StateLog } from './state-log.ts';
 
 /** Records that are applied at once; the event loop (watchdog, other calls) gets its turn between chunks. */
-const CHUNK_RECORDS = 4096;
+const CHUNK_RECORDS = 8192;
 /** Longest time without such a turn. */
 const TURN_MS = 3;
 /** A sweep of more than this share of a table of at least GUARD_RECORDS needs `force`. */
@@ -126,7 +126,7 @@ export class Control {
     await this.#publish();
     const named = this.#options.names.take(update.names);
     if (named || update.batches.some(({ kind }) => kind === RECORD_INTERFACE)) this.onBindings();
-    this.announcer?.announce(update, refusals);
+    this.announcer?.announce();
     if (this.#resyncEpoch === undefined && update.version !== 0) this.version = update.version;
     return { ...this.#ack(update.nonce, ''), refusals };
   }
@@ -138,6 +138,7 @@ export class Control {
       const length = Math.min(CHUNK_RECORDS, count - first);
       views.u8.set(records.subarray(first * size, (first + length) * size), COMMAND);
       const refused = core.apply(kind, length);
+      if (kind === RECORD_ROUTE) this.announcer?.collect();
       for (let i = 0, left = refused; left > 0 && i < length; i++) {
         const code = views.u8[RESULTS + i] ?? RESULT_OK;
         if (code === RESULT_OK) continue;

@@ -64,11 +64,8 @@ export function loadLibc(): Libc | undefined {
   tried = true;
   // WROUTER_PORTABLE=1 shows on Linux what an appliance does elsewhere.
   if (process.platform !== 'linux' || process.env['WROUTER_PORTABLE'] === '1') return undefined;
-  try {
-    loaded = bindFunctions(createRequire(import.meta.url)('koffi') as Koffi);
-  } catch {
-    loaded = undefined;
-  }
+  const koffi = requireKoffi();
+  loaded = koffi && bindFunctions(koffi);
   return loaded;
 }
 
@@ -77,6 +74,15 @@ export function requireLibc(purpose: string): Libc {
   const libc = loadLibc();
   if (libc === undefined) throw new Error(`${purpose} needs Linux and the koffi package (npm ci); this is ${process.platform} ${process.arch}`);
   return libc;
+}
+
+/** Undefined where no koffi was installed, or none is built for this machine. */
+function requireKoffi(): Koffi | undefined {
+  try {
+    return createRequire(import.meta.url)('koffi') as Koffi;
+  } catch {
+    return undefined;
+  }
 }
 
 function bindFunctions(koffi: Koffi): Libc {
