@@ -3,7 +3,7 @@ import * as L from '../../../wasm-core/layout.ts';
 import * as R from '../../../wasm-core/records.ts';
 import { KEYS } from '../assembly/pool.ts';
 import type { Row } from '../rows.ts';
-import { interleave, Mismatch } from '../side.ts';
+import { interleave, median, Mismatch } from '../side.ts';
 import type { Comparison, Side } from '../side.ts';
 import { buildHarness, buildTwin } from '../twin/build.ts';
 import { TwinSide } from '../twin/child.ts';
@@ -21,7 +21,7 @@ const LOOKUPS = 1 << 20;
 const SEED = 0x77726F75;
 /** Rounds of A B whose ratios' median counts, and bursts in a round. */
 const WARM = { rounds: 41, passes: 24 };
-const COLD = { rounds: 21, passes: 4 };
+const COLD = { rounds: 21, passes: 5 };
 const LOOKUP_ROUNDS = 21;
 /** Bursts until V8's optimised code runs and its caches hold what they will hold. */
 const WARM_UP = 120;
@@ -121,10 +121,8 @@ async function comparePackets(wasm: Side, c: Side, cold: boolean): Promise<Compa
   const { rounds, passes } = cold ? COLD : WARM;
   const pass = { first: 0, frames: BURST, pool: POOL_FRAMES, rounds: ROUNDS, cold };
   if (!cold) for (const side of [wasm, c]) await side.passes(WARM_UP, pass);
-  return interleave(wasm, c, rounds, async (side) => {
-    const times = await side.passes(passes, pass);
-    return times.reduce((sum, ns) => sum + ns, 0) / passes / BURST;
-  });
+  // A round's time is the median of its passes: on a busy machine some are interrupted.
+  return interleave(wasm, c, rounds, async (side) => median(await side.passes(passes, pass)) / BURST);
 }
 
 /** Time per item of one call on both sides, whose results must be equal; the last value is the count of items. */

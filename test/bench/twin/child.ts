@@ -21,6 +21,10 @@ export class TwinSide implements Side {
     this.#lines = this.#reader[Symbol.asyncIterator]();
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** Gives the twin a fresh memory with these regions. */
   async load(regions: readonly { address: number; bytes: Uint8Array }[]): Promise<void> {
     const total = regions.reduce((sum, { bytes }) => sum + 16 + bytes.length, 0);

@@ -22,6 +22,7 @@ export const POOL_FRAMES = 8192;
 export const BURST = 4096;
 export const ROUNDS = BURST / L.VECTOR;
 
+const FABRIC_VRF = 0;
 /** The workloads' own network, and where their floating IPs live. */
 export const POD_VRF = 1;
 export const PUBLIC_VRF = 2;
@@ -34,10 +35,12 @@ const FABRIC_MAC = '02:00:00:00:00:01';
 const GATEWAY_MAC = '02:00:00:00:00:fe';
 const FABRIC_ADDRESS = '10.0.0.1';
 
+const PRIVATE = 0x0A280000; // 10.40.0.0/16
+
 const workloadOf = (fip: number): number => FIRST_WORKLOAD + (fip % WORKLOADS);
 const workloadMac = (id: number): string => `02:00:00:00:01:${id.toString(16).padStart(2, '0')}`;
 const podMac = (id: number): string => `02:00:00:00:02:${id.toString(16).padStart(2, '0')}`;
-const privateAddress = (fip: number): string => addressText(0x0A280000 + fip); // 10.40.0.0/16
+const privateAddress = (fip: number): string => addressText(PRIVATE + fip);
 const publicAddress = (fip: number): string => addressText(0xC6120000 + fip); // 198.18.0.0/16, RFC 2544
 const remoteAddress = (tunnel: number): string => addressText(0x0A010000 + tunnel); // 10.1.0.0/16
 
@@ -46,7 +49,7 @@ export const CORE_OPTIONS = { frames: 65536, fipBuckets: 65536 };
 
 /** Everything but the public VRFs' routes. @param publicVrfs floating IPs are spread over so many VRFs, from PUBLIC_VRF on */
 export function buildAppliance(core: Core, publicVrfs: number, kind: number): void {
-  core.apply(record.vrf({ id: POD_VRF }));
+  core.apply(record.vrf({ id: FABRIC_VRF }), record.vrf({ id: POD_VRF }));
   for (let i = 0; i < publicVrfs; i++) core.apply(record.vrf({ id: PUBLIC_VRF + i, kind }));
 
   const up = L.IFF_UP;
@@ -123,12 +126,12 @@ export function writeAddresses(core: Core, random: Random, routes: Routes, count
   for (let i = 0; i < count; i++) core.view.setUint32(KEYS + 4 * i, coveredAddress(random, routes));
 }
 
-/** Keys for benchFip: (address, interface) pairs of private addresses. */
+/** Keys for benchFip: pairs of an interface and one of its private addresses. */
 export function writeFipKeys(core: Core, random: Random, count: number): void {
   for (let i = 0; i < count; i++) {
     const fip = random.below(FLOATING_IPS);
-    core.view.setUint32(KEYS + 8 * i, 0x0A280000 + fip);
-    core.view.setUint32(KEYS + 8 * i + 4, workloadOf(fip), true);
+    core.view.setUint32(KEYS + 8 * i, workloadOf(fip), true);
+    core.view.setUint32(KEYS + 8 * i + 4, PRIVATE + fip);
   }
 }
 
