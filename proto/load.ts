@@ -61,15 +61,25 @@ export const CHANNEL_OPTIONS: Readonly<grpc.ChannelOptions> = {
 export const unixAddress = (path: string): string => `unix:${path}`;
 
 // ---- definitions -----------------------------------------------------------------------------------------------------------
+const load = (file: string): ReturnType<typeof loadSync> =>
+  loadSync(file, { keepCase: false, longs: Number, enums: String, defaults: true, oneofs: true, includeDirs: [fileURLToPath(new URL('.', import.meta.url))] });
+
+/** Encodes and decodes a message that travels outside of its service: in a trailer, in a file. */
+export interface Codec<T> { encode(message: Draft<T>): Buffer; decode(bytes: Buffer): T }
+
+export function codecOf<T>(file: string, name: string): Codec<T> {
+  const message = load(file)[name];
+  if (!message || message.format !== 'Protocol Buffer 3 DescriptorProto') throw new Error(`proto/${file} has no message ${name}`);
+  return { encode: (value) => message.serialize(value as object), decode: (bytes) => message.deserialize(bytes) as T };
+}
+
 const definitions = new Map<string, grpc.ServiceDefinition>();
 
 /** The methods of a service with their paths and codecs; keys are method names in camelCase. */
 export function definitionOf<M>(service: Service<M>): grpc.ServiceDefinition {
   const known = definitions.get(service.name);
   if (known) return known;
-  const folder = fileURLToPath(new URL('.', import.meta.url));
-  const loaded = loadSync(service.file, { keepCase: false, longs: Number, enums: String, defaults: true, oneofs: true, includeDirs: [folder] });
-  const definition = loaded[service.name];
+  const definition = load(service.file)[service.name];
   if (!definition || 'format' in definition) throw new Error(`proto/${service.file} has no service ${service.name}`);
   const camel = Object.fromEntries(Object.entries(definition).map(([name, method]) => [name.charAt(0).toLowerCase() + name.slice(1), method])) as grpc.ServiceDefinition;
   definitions.set(service.name, camel);
