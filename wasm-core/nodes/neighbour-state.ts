@@ -71,7 +71,7 @@ export function learnNeighbour(lc: usize, index: u32, iface: u32, mac: u64): voi
 /** Was the neighbour of a packet that is about to leave confirmed too long ago? Cheap: the record's line is in the cache. */
 @inline
 export function isStale(neighbour: usize, now: u32): bool {
-  if (now - load<u32>(neighbour, NB_SEEN_MS) <= NB_REACHABLE_MS) return false;
+  if (now - load<u32>(neighbour, NB_SEEN_MS) < NB_REACHABLE_MS) return false;
   return (load<u32>(neighbour, NB_FLAGS) & NBF_STATIC) == 0;
 }
 
