@@ -1,5 +1,6 @@
 /** The controller's commands: objects in and out, and what it made of them for an appliance. */
 import { readFileSync } from 'node:fs';
+import { status } from '@grpc/grpc-js';
 import type { Command } from 'commander';
 import type { Appliance, ConfigMethods, Event, Object as ConfigObject, Route, RoutesReply } from '../../../proto/config.ts';
 import type { Client } from '../../../proto/load.ts';
@@ -20,9 +21,12 @@ async function listAll(controller: Client<ConfigMethods>, kind: string, prefix: 
 
 /** An object by its full name, or by the end of it when only one ends so. */
 async function find(controller: Client<ConfigMethods>, kind: string, name: string): Promise<ConfigObject> {
-  const objects = await listAll(controller, kind, '');
-  const found = objects.filter((object) => object.name === name);
-  const ending = found.length ? found : objects.filter((object) => object.name.endsWith(`:${name}`));
+  const whole = await controller.get({ kind, name }).catch((error: { code?: unknown }) => {
+    if (error.code !== status.NOT_FOUND) throw error;
+    return undefined;
+  });
+  if (whole) return whole;
+  const ending = (await listAll(controller, kind, '')).filter((object) => object.name.endsWith(`:${name}`));
   if (ending.length === 1) return ending[0]!;
   throw new UsageError(ending.length ? `"${name}" is the end of several names: ${ending.map((object) => object.name).join(', ')}` : `no ${kind} "${name}"`);
 }
