@@ -56,14 +56,13 @@ export class Duel {
     return this.#compare(sent, before, outcomes, maskIdentification);
   }
 
-  /** Lets time go on. */
+  /** Lets time go on: several packets may give up at once, so identifications do not count. */
   wait(ms: number): Difference | undefined {
-    this.reference.identification = this.#coreWord(L.LC_IP_ID);
     const before = this.#drops.slice();
     this.core.advanceClock(ms);
     this.core.settle();
     const outcomes = this.reference.tick(this.#milliseconds());
-    return this.#compare(this.core.drain(), before, outcomes);
+    return this.#compare(this.core.drain(), before, outcomes, maskIdentification);
   }
 
   /** Counters that differ, after any number of steps. */

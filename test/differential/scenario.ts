@@ -48,14 +48,14 @@ export function runScenario(scenario: Scenario): Result {
   for (const [index, step] of steps.entries()) {
     const held = duel.reference.neighbours.held;
     const difference = play(duel, step);
-    if (difference !== undefined) return result(scenario, duel, explain(seed, world, steps.slice(0, index + 1)));
+    if (difference !== undefined) return result(scenario, duel, explain(seed, world, steps.slice(0, index + 1), play));
     const isNeutral = duel.reference.neighbours.held === held && held === 0;
     if ('frame' in step && isNeutral && !isArp(step.frame.bytes)) settled.push(step.frame);
   }
   const vectorFailure = playVectors(duel, new Random(seed), settled);
   if (vectorFailure !== '') return result(scenario, duel, vectorFailure);
   const counters = duel.counterDifferences();
-  if (counters.length > 0) return result(scenario, duel, `seed ${seed}: counters differ\n  ${counters.join('\n  ')}`);
+  if (counters.length > 0) return result(scenario, duel, `${counters.join('\n')}\n${explain(seed, world, steps, playAndCount)}`);
   return result(scenario, duel, '');
 }
 
@@ -65,6 +65,13 @@ function result({ world, steps }: Scenario, duel: Duel, failure: string): Result
 
 function play(duel: Duel, step: Step): Difference | undefined {
   return 'frame' in step ? duel.play(step.frame) : duel.wait(step.waitMs);
+}
+
+/** The same, and the counters must agree after the step. */
+function playAndCount(duel: Duel, step: Step): Difference | undefined {
+  const difference = play(duel, step);
+  const counters = duel.counterDifferences();
+  return difference ?? (counters.length > 0 ? { core: counters, reference: ['(see above)'] } : undefined);
 }
 
 /** The frames that leave neighbours as they are, once more, in vectors: packets of one vector must not touch each other. */
@@ -84,11 +91,11 @@ function isArp(frame: Uint8Array): boolean {
 }
 
 /** Shrinks the last step's failure to the fewest steps and records, and tells it. */
-function explain(seed: number, world: World, steps: readonly Step[]): string {
+function explain(seed: number, world: World, steps: readonly Step[], playStep: typeof play): string {
   const differs = (records: readonly PackedRecord[], some: readonly Step[]): boolean => {
     releaseMemory();
     const duel = new Duel({ ...world, records });
-    return some.some((step) => play(duel, step) !== undefined);
+    return some.some((step) => playStep(duel, step) !== undefined);
   };
   const last = steps.slice(-1);
   const fewSteps = differs(world.records, last) ? last : shrink(steps, (some) => differs(world.records, some));
@@ -106,7 +113,7 @@ function explain(seed: number, world: World, steps: readonly Step[]): string {
     if ('frame' in step) lines.push(`  frame into ${step.frame.port}: ${hex(step.frame.bytes)}`);
     else lines.push(`  ${step.waitMs} ms pass`);
     const trace = 'frame' in step ? traceText(duel.core, step.frame) : '';
-    const difference = play(duel, step);
+    const difference = playStep(duel, step);
     if (difference === undefined) continue;
     lines.push(differenceText(difference), trace);
     break;

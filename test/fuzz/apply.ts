@@ -127,7 +127,7 @@ function describe(tables: Tables): Set<string> {
     lines.add(`vrf ${JSON.stringify(vrf)}`);
     for (const route of routes.values()) lines.add(`route ${vrf.id} ${addressText(route.prefix)}/${route.length} next hop ${route.nextHop}`);
   }
-  for (const hop of tables.nextHops.values()) lines.add(`next hop ${JSON.stringify({ ...hop, mac: macText(hop.mac) })}`);
+  for (const hop of tables.nextHops.values()) lines.add(`next hop ${JSON.stringify({ ...hop, flags: hop.flags & ~L.NHF_FIP, mac: macText(hop.mac) })}`);
   for (const [group, slots] of tables.ecmp) lines.add(`ecmp ${group}: ${slots.join(' ')}`);
   for (const [label, hop] of tables.labels) lines.add(`label ${label} next hop ${hop}`);
   for (const fip of tables.floatingIps.values()) lines.add(`floating IP ${JSON.stringify(fip)}`);

@@ -1,5 +1,5 @@
 /** docs/forwarding.md section 10: ARP (RFC 826, 5227). */
-import { IFF_PROXY_ARP, IFF_SOURCE_CHECK, IFK_WORKLOAD, NHK_DISCARD, NHK_INTERFACE, NHK_RESOLVE, NHK_TUNNEL_GRE } from '../../wasm-core/layout.ts';
+import { IFF_PROXY_ARP, IFF_SOURCE_CHECK, IFK_WORKLOAD, NHK_DISCARD, NHK_INTERFACE, NHK_RESOLVE } from '../../wasm-core/layout.ts';
 import { leavesBy } from './nexthop.ts';
 import { dropped } from './packet.ts';
 import type { Interface, Tables } from './tables.ts';
@@ -74,5 +74,5 @@ function isProxied(tables: Tables, iface: Interface, target: number): boolean {
   if ((iface.flags & IFF_PROXY_ARP) === 0 || target === iface.workload) return false;
   const route = tables.lookup(iface.vrf, target);
   if (route === undefined || tables.nextHops.get(route.nextHop)?.kind === NHK_DISCARD) return false;
-  return !leavesBy(tables, route.nextHop, iface.id, [NHK_INTERFACE, NHK_RESOLVE, NHK_TUNNEL_GRE]);
+  return !leavesBy(tables, route.nextHop, iface.id, [NHK_INTERFACE, NHK_RESOLVE]);
 }

@@ -200,7 +200,7 @@ export class Forwarder implements Lookups {
     const neighbour = this.neighbours.claim(iface.id, address);
     const use = this.neighbours.use(neighbour, this.now);
     if (use.use === 'hold') {
-      neighbour.waiting.push({ packet: { ...packet, arrived: asArrived(packet) }, hop });
+      this.neighbours.hold(neighbour, { ...packet, arrived: asArrived(packet) }, hop);
       this.#outcomes.push({ verdict: 'held' });
       if (use.ask) this.#askFor(neighbour, BROADCAST);
       return;
@@ -215,7 +215,7 @@ export class Forwarder implements Lookups {
   #askFor(neighbour: Neighbour, to: Uint8Array): void {
     const iface = this.#interface(neighbour.interface);
     this.#count('originated');
-    this.#dieNamed({ receivedBy: iface.id }, () => this.#transmit(iface, to, ETHERTYPE_ARP, arpRequest(iface, neighbour.address)));
+    this.#dieNamed({ receivedBy: 0 }, () => this.#transmit(iface, to, ETHERTYPE_ARP, arpRequest(iface, neighbour.address)));
   }
 
   /** Sections 8.5 and 8.6. */
@@ -243,7 +243,7 @@ export class Forwarder implements Lookups {
   /**
    * Runs a step of a packet's way; when it dies there, counts it by name and originates the ICMP error that it asks for.
    *
-   * @param packet what dies; only its interface while it is not known to be IPv4
+   * @param packet what dies; only its interface (0 = none) while it is not known to be IPv4
    */
   #dieNamed(packet: Packet | { readonly receivedBy: number }, step: () => void): void {
     try {

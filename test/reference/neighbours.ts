@@ -7,6 +7,8 @@ import type { NextHop } from './tables.ts';
 export interface Waiting {
   readonly packet: Packet;
   readonly hop: NextHop;
+  /** Grows from packet to packet. */
+  readonly order: number;
 }
 
 export interface Neighbour {
@@ -30,6 +32,7 @@ export type Use =
 
 export class Neighbours {
   readonly #records = new Map<string, Neighbour>();
+  #holds = 0;
 
   get all(): Iterable<Neighbour> {
     return this.#records.values();
@@ -82,7 +85,12 @@ export class Neighbours {
     return neighbour.waiting.splice(0);
   }
 
-  /** What is due: neighbours to ask again, and packets that waited in vain. */
+  hold(neighbour: Neighbour, packet: Packet, hop: NextHop): void {
+    this.#holds += 1;
+    neighbour.waiting.push({ packet, hop, order: this.#holds });
+  }
+
+  /** What is due: neighbours to ask again, and packets that waited in vain, the one that waited longest first. */
   age(now: number): { ask: Neighbour[]; lost: Waiting[] } {
     const ask: Neighbour[] = [];
     const lost: Waiting[] = [];
@@ -97,6 +105,6 @@ export class Neighbours {
         neighbour.tries = 0;
       }
     }
-    return { ask, lost };
+    return { ask, lost: lost.sort((a, b) => a.order - b.order) };
   }
 }

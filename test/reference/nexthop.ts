@@ -1,6 +1,6 @@
 /** docs/forwarding.md sections 4.4, 4.5, 6 and 7: which next hop, and whether the packet may take it. */
 import {
-  FIPD_EGRESS, NHF_EXTERNAL, NHF_FIP, NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_NONE, NHK_RECEIVE, NHK_RESOLVE, NHK_TUNNEL_GRE, NHK_VRF,
+  FIPD_EGRESS, NHF_EXTERNAL, NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_NONE, NHK_RECEIVE, NHK_RESOLVE, NHK_TUNNEL_GRE, NHK_VRF,
   VRFF_EXTERNAL, VRFF_RPF,
 } from '../../wasm-core/layout.ts';
 import {
@@ -95,8 +95,7 @@ export function flowHash({ arrived }: Packet, seed: bigint): number {
 function admit(tables: Tables, packet: Packet, hop: NextHop): void {
   const external = (tables.vrfs.get(packet.vrf)?.flags ?? 0) & VRFF_EXTERNAL;
   if (hop.flags & NHF_EXTERNAL && packet.sourceTranslation === undefined && !external && !packet.originated) dropped('source_not_translated');
-  if (hop.flags & NHF_FIP && hop.kind === NHK_INTERFACE)
-    packet.destinationTranslation = tables.byPublic(hop.interface, destinationOf(packet.bytes));
+  if (hop.kind === NHK_INTERFACE) packet.destinationTranslation = tables.byPublic(hop.interface, destinationOf(packet.bytes));
   if (!packet.originated) {
     if (timeToLive(packet.bytes) <= 1) droppedWithError('ttl_exceeded', 11, 0);
     packet.bytes[8] = timeToLive(packet.bytes) - 1;
@@ -117,7 +116,7 @@ export function byLabel(lookups: Lookups, packet: Packet, label: number): NextHo
   const hop = member(lookups, packet, labelled);
   if (hop.kind === NHK_VRF) packet.vrf = hop.value;
   else if (hop.kind === NHK_INTERFACE) {
-    const fip = hop.flags & NHF_FIP ? tables.byPublic(hop.interface, destinationOf(packet.bytes)) : undefined;
+    const fip = tables.byPublic(hop.interface, destinationOf(packet.bytes));
     packet.vrf = fip?.vrf ?? tables.interfaces.get(hop.interface)?.vrf ?? 0;
   } else dropped('nexthop_invalid');
 

@@ -26,11 +26,11 @@ function optionsProblem(l3: usize, ihl: u32): u32 {
       at += 1;
       continue;
     }
-    if (kind == OPTION_LSRR || kind == OPTION_SSRR) return DROP_IPV4_SOURCE_ROUTE;
     if (at + 1 >= ihl) return DROP_IPV4_OPTIONS;
     const length: u32 = load<u8>(l3 + (at as usize), 1);
     if (length < 2) return DROP_IPV4_OPTIONS;
     if (at + length > ihl) return DROP_IPV4_OPTIONS;
+    if (kind == OPTION_LSRR || kind == OPTION_SSRR) return DROP_IPV4_SOURCE_ROUTE;
     at += length;
   }
   return 0;
