@@ -11,12 +11,10 @@ import { hex } from '../reference/wire.ts';
 const SEED = 0x0123_4567_89ab_cdefn;
 const REASONS = 64;
 
-/** What happened to a frame (or in a step of time), as sorted lines. */
-export type Verdict = readonly string[];
-
+/** Lines that only one of the two says of a step. */
 export interface Difference {
-  readonly core: Verdict;
-  readonly reference: Verdict;
+  readonly core: readonly string[];
+  readonly reference: readonly string[];
 }
 
 export class Duel {
@@ -38,6 +36,9 @@ export class Duel {
     for (const port of world.ports) this.core.attach(port.id);
     this.#setTime();
   }
+
+  /** Frames that came out in the last step. */
+  sent = 0;
 
   /** One frame through both. */
   play(frame: GeneratedFrame): Difference | undefined {
@@ -98,6 +99,7 @@ export class Duel {
   }
 
   #compare(sent: readonly SentFrame[], before: BigUint64Array, outcomes: readonly Outcome[], mask = (frame: Uint8Array) => frame): Difference | undefined {
+    this.sent = sent.length;
     const core = sent.map((frame) => sentText(frame.interface, mask(frame.bytes)));
     for (const [code, count] of this.#drops.entries())
       for (let n = count - (before[code] ?? 0n); n > 0n; n -= 1n) core.push(`dropped ${DROP_NAMES.get(code) ?? `code ${code}`}`);
@@ -109,9 +111,8 @@ export class Duel {
       else if (outcome.verdict === 'dropped') reference.push(`dropped ${outcome.reason}`);
     }
     reference.push(`${this.reference.neighbours.held} held`);
-    core.sort();
-    reference.sort();
-    return core.join('\n') === reference.join('\n') ? undefined : { core, reference };
+    const [onlyCore, onlyReference] = [without(core, reference), without(reference, core)];
+    return onlyCore.length + onlyReference.length === 0 ? undefined : { core: onlyCore, reference: onlyReference };
   }
 
   #coreWord(offset: number): number {
@@ -125,6 +126,17 @@ export class Duel {
   #setTime(): void {
     this.reference.now = this.#milliseconds();
   }
+}
+
+/** Lines of `some` that are not in `others`, each as often as it is missing there. */
+function without(some: readonly string[], others: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const line of others) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return some.filter((line) => {
+    const count = counts.get(line) ?? 0;
+    counts.set(line, count - 1);
+    return count <= 0;
+  });
 }
 
 function sentText(port: number, frame: Uint8Array): string {

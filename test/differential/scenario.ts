@@ -26,8 +26,16 @@ export interface Result {
   readonly failure: string;
 }
 
-const VECTORS = [1, 2, 3, 16, 64, 128, 200];
-const RING_ENTRIES = 256;
+const VECTORS = [2, 3, 16, 64, 128, 200];
+/** Frames that a vector may make, so that the core runs out of neither records nor ring. */
+const VECTOR_SENDS = 200;
+const SHOWN = 20;
+
+/** A frame that leaves the neighbours as they are, and how many frames come of it. */
+interface Settled {
+  readonly frame: GeneratedFrame;
+  readonly sends: number;
+}
 
 export function makeScenario(seed: number, frames: number): Scenario {
   const random = new Random(seed);
@@ -44,13 +52,13 @@ export function runScenario(scenario: Scenario): Result {
   const { seed, world, steps } = scenario;
   releaseMemory();
   const duel = new Duel(world);
-  const settled: GeneratedFrame[] = [];
+  const settled: Settled[] = [];
   for (const [index, step] of steps.entries()) {
     const held = duel.reference.neighbours.held;
     const difference = play(duel, step);
     if (difference !== undefined) return result(scenario, duel, explain(seed, world, steps.slice(0, index + 1), play));
     const isNeutral = duel.reference.neighbours.held === held && held === 0;
-    if ('frame' in step && isNeutral && !isArp(step.frame.bytes)) settled.push(step.frame);
+    if ('frame' in step && isNeutral && !isArp(step.frame.bytes)) settled.push({ frame: step.frame, sends: duel.sent });
   }
   const vectorFailure = playVectors(duel, new Random(seed), settled);
   if (vectorFailure !== '') return result(scenario, duel, vectorFailure);
@@ -75,13 +83,18 @@ function playAndCount(duel: Duel, step: Step): Difference | undefined {
 }
 
 /** The frames that leave neighbours as they are, once more, in vectors: packets of one vector must not touch each other. */
-function playVectors(duel: Duel, random: Random, frames: readonly GeneratedFrame[]): string {
+function playVectors(duel: Duel, random: Random, frames: readonly Settled[]): string {
   for (let at = 0; at < frames.length; ) {
-    const vector = frames.slice(at, at + Math.min(random.pick(VECTORS), RING_ENTRIES));
-    at += vector.length;
+    const vector: GeneratedFrame[] = [];
+    const size = random.pick(VECTORS);
+    for (let sends = 0; vector.length < size && at < frames.length; at += 1) {
+      const next = frames[at];
+      if (next === undefined || (vector.length > 0 && sends + next.sends > VECTOR_SENDS)) break;
+      sends += next.sends;
+      vector.push(next.frame);
+    }
     const difference = duel.playVector(vector);
-    if (difference === undefined) continue;
-    return `a vector of ${vector.length} frames that agree one by one\n${differenceText(difference)}`;
+    if (difference !== undefined) return `a vector of ${vector.length} frames that agree one by one\n${differenceText(difference)}`;
   }
   return '';
 }
@@ -122,5 +135,6 @@ function explain(seed: number, world: World, steps: readonly Step[], playStep: t
 }
 
 function differenceText({ core, reference }: Difference): string {
-  return ['  core:', ...core.map((line) => `    ${line}`), '  reference:', ...reference.map((line) => `    ${line}`)].join('\n');
+  const shown = (lines: readonly string[]): string[] => [...lines.slice(0, SHOWN).map((line) => `    ${line}`), ...(lines.length > SHOWN ? ['    …'] : [])];
+  return ['  only the core:', ...shown(core), '  only the reference:', ...shown(reference)].join('\n');
 }
