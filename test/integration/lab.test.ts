@@ -111,8 +111,9 @@ for (const fault of ['trap', 'hang']) {
 }
 
 test('every packet was counted, and no drop is without a name', async ({ lab }) => {
-  for (const { name, dataplane } of [lab.gateway, lab.compute]) {
-    const { received, originated, transmitted, dropped, held, drops } = await dataplane.counters();
+  for (const appliance of [lab.gateway, lab.compute]) {
+    const { name } = appliance;
+    const { received, originated, transmitted, dropped, held, drops } = await appliance.quietCounters();
     assert.is(received + originated, transmitted + dropped + held, name);
     assert.is(drops.reduce((sum, { packets }) => sum + packets, 0), dropped, name);
   }

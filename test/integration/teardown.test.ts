@@ -58,7 +58,7 @@ test('Ctrl-C in the live view takes processes and namespaces away', async () => 
 });
 
 test('Ctrl-C while it comes up takes them away as well', async () => {
-  const child = await start('appliances');
+  const child = await start('a wire for each pod');
   const children = childrenOf(child.pid);
   child.kill('SIGINT');
   await once(child, 'exit');
@@ -67,7 +67,7 @@ test('Ctrl-C while it comes up takes them away as well', async () => {
 });
 
 test('a killed lab leaves no process, and its namespaces to the next one', async () => {
-  const child = await start('appliances');
+  const child = await start('a wire for each pod');
   const children = childrenOf(child.pid);
   child.kill('SIGKILL');
   await once(child, 'exit');

@@ -1,10 +1,11 @@
 /** One appliance of the lab: its hardware profile, its dataplane process where the devices are, its agent beside the controller. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { credentials } from '@grpc/grpc-js';
 import { loadProfile } from '../../firmware/host/profile.ts';
-import { Dataplane, type DataplaneMethods, type TableReply } from '../../proto/dataplane.ts';
+import { Dataplane, type CountersReply, type DataplaneMethods, type TableReply } from '../../proto/dataplane.ts';
 import { createClient, unixAddress, type Client } from '../../proto/load.ts';
 import type { Network, Place, PortPlace } from './network.ts';
 import { Child } from './process.ts';
@@ -89,6 +90,18 @@ export class Appliance {
     const rows: Row[] = [];
     for await (const reply of this.dataplane.table({ table, vrf })) rows.push(...(reply as TableReply).rows.map((row) => row.fields));
     return rows;
+  }
+
+  /** Counters once nothing moves any more: lcores count without atomics, so a reading under way is not of one moment. */
+  async quietCounters(): Promise<CountersReply> {
+    let before = await this.dataplane.counters();
+    for (let tries = 0; tries < 100; tries++) {
+      await sleep(50);
+      const now = await this.dataplane.counters();
+      if (now.received === before.received && now.originated === before.originated) return now;
+      before = now;
+    }
+    throw new Error(`${this.name} does not come to rest`);
   }
 
   /** The /32 of an address in whichever VRF has one, with its next hop. */

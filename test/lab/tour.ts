@@ -99,7 +99,7 @@ async function showPath({ gateway, compute }: Lab, pod: Pod, say: (line: string)
 }
 
 async function showCounters(appliances: Appliance[], say: (line: string) => void, judge: Judge): Promise<void> {
-  const all = await Promise.all(appliances.map(async ({ name, dataplane }) => ({ name, counters: await dataplane.counters() })));
+  const all = await Promise.all(appliances.map(async (appliance) => ({ name: appliance.name, counters: await appliance.quietCounters() })));
   const totals = ({ received, originated, transmitted, dropped, held }: CountersReply): string[] =>
     [received, originated, transmitted, dropped, held].map(count);
   for (const line of table(['appliance', '>received', '>originated', '>transmitted', '>dropped', '>held'], all.map(({ name, counters }) => [name, ...totals(counters)]))) say(`  ${line}`);
