@@ -231,7 +231,7 @@ export const VRF_BYTES: usize = 20;
 export const VRF_PREFERRED: usize = 24;
 export const VRF_REFS: usize = 28;
 export const VRF_WIDE: usize = 32;
-/** u8: it outgrew the groups of a DIR-24-8 slot. */
+/** u8: it outgrew the groups of a DIR-24-8 slot; until it is empty or told otherwise it stays a Poptrie. */
 export const VRF_NO_DIR24: usize = 25;
 
 export const VRFF_EXISTS: u32 = 1;
@@ -522,6 +522,7 @@ export const TE_PACKET_SIZE: usize = 96;
  *   ip4-lookup, fip-select   a match: VRF, prefix (network order), length + 1 (0 = no route), next hop
  *   nexthop, mpls-input      next hop before and after the ECMP choice, public and private address that translate the destination
  *   encapsulate, ethernet-output, neighbour   neighbour's interface, address (network order), MAC in two words
+ *   ip4-input, mpls-input when they drop by rpf_failed   the match of the source: as ip4-lookup
  */
 export const TEK_PASS: u32 = 1;
 /** A floating IP that might translate the source: packet, VRF, prefix, length + 1, next hop of its match there, public address. */

@@ -152,13 +152,13 @@ function wantedKind(at: usize): u32 {
   const routes: u32 = load<u32>(at, VRF_ROUTES);
   const preferred: u32 = load<u8>(at, VRF_PREFERRED);
   const present: u32 = kindOf(at);
-  if (routes == 0) return LPM_EMPTY;
+  if (routes == 0) {
+    store<u8>(at, 0, VRF_NO_DIR24);
+    return LPM_EMPTY;
+  }
   if (preferred == LPM_POPTRIE) return LPM_POPTRIE;
   if (load<u32>(at, VRF_WIDE) != 0) return LPM_POPTRIE;
-  if (<u32>load<u8>(at, VRF_NO_DIR24) != 0) {
-    if (routes >= DIR24_ROUTES_KEPT) return LPM_POPTRIE;
-    store<u8>(at, 0, VRF_NO_DIR24);
-  }
+  if (<u32>load<u8>(at, VRF_NO_DIR24) != 0) return LPM_POPTRIE;
   if (preferred != LPM_DIR24) {
     if (routes < (present == LPM_DIR24 ? DIR24_ROUTES_KEPT : DIR24_ROUTES)) return LPM_POPTRIE;
   }
