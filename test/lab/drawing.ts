@@ -1,16 +1,18 @@
 /** The picture of a running lab. */
-import { ADDRESSES } from './network.ts';
 import type { Lab } from './lab.ts';
-import { bold, cyan, dim, pad } from './terminal.ts';
+import { ADDRESSES } from './network.ts';
+import { bold, cyan, pad } from './terminal.ts';
 
-export function drawing(lab: Lab): string[] {
-  const io = lab.network.kind === 'namespaces' ? 'AF_XDP' : 'socket ports';
-  const columns = [17, 33, 20];
-  const row = (...cells: string[]): string => `  ${cells.map((cell, i) => pad(cell, columns[i] ?? 0)).join('').trimEnd()}`;
-  const [first, ...others] = lab.pods.map(({ name, host, floatingIp }) => `${name} ${host.address} ⇄ ${cyan(floatingIp)}`);
+export function drawing({ pods }: Lab): string[] {
+  const internet = `${ADDRESSES.internet} ─── `;
+  const gateway = `${ADDRESSES.external} │ ${ADDRESSES.gatewayTunnel} ══ MPLS over GRE ══ `;
+  const compute = `${ADDRESSES.computeTunnel} ─`;
+  const width = internet.length + gateway.length + compute.length;
   return [
-    row(bold('internet'), bold('gateway'), bold('compute'), bold('pods')),
-    row(`${ADDRESSES.internet} ─`, `─ ${ADDRESSES.external} │ ${ADDRESSES.gatewayTunnel} ══`, `══ ${ADDRESSES.computeTunnel} ─┬─`, `─ ${first ?? ''}`),
-    ...others.map((pod, i) => row('', i === 0 ? dim(`                ${io}`) : '', `${' '.repeat(16)}${i === others.length - 1 ? '└' : '├'}─`, `─ ${pod}`)),
-  ];
+    bold([pad('internet', internet.length), pad('gateway-1', gateway.length), pad('compute-1', compute.length + 3), 'pods'].join('')),
+    ...pods.map(({ name, host, floatingIp }, i) => {
+      const branch = pods.length === 1 ? '─' : i === 0 ? '┬' : i === pods.length - 1 ? '└' : '├';
+      return `${i === 0 ? internet + gateway + compute : ' '.repeat(width)}${branch}─ ${name} ${host.address} ⇄ ${cyan(floatingIp)}`;
+    }),
+  ].map((line) => `  ${line}`);
 }

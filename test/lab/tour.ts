@@ -1,15 +1,17 @@
 /** The scenario: each thing that must work is done, judged and shown. Everything that was printed as failed is in the result. */
-import type { CountersReply } from '../../proto/dataplane.ts';
 import type { Appliance } from './appliance.ts';
+import type { LabHost } from './hosts.ts';
 import type { Lab, Pod } from './lab.ts';
 import { ADDRESSES } from './network.ts';
 import { checksum, ipv4Header, parseAddress, parseMac, pseudoSum } from './packets.ts';
-import { bitRate, bold, count, cyan, dim, green, milliseconds, red, table } from './terminal.ts';
-import type { LabHost } from './hosts.ts';
+import { dropLines, interfaceLines, lcoreLines, read, totalLines, type Reading } from './readings.ts';
+import { bitRate, bold, count, cyan, green, milliseconds, pad, red } from './terminal.ts';
 
 const PINGS = 10;
 const TRANSFER_BYTES = 100 << 20;
 const PORT = 8080;
+/** Width of what a check is about. */
+const COLUMN = 34;
 
 export interface Verdict {
   passed: number;
@@ -25,6 +27,9 @@ export async function tour(lab: Lab, say: (line: string) => void): Promise<Verdi
     else verdict.failed.push(line.trim());
     say(`  ${holds ? green('✔') : red('✘')} ${line}`);
   };
+  const show = (lines: readonly string[]): void => {
+    for (const line of lines) say(line === '' ? '' : `  ${line}`);
+  };
   const section = (title: string): void => {
     say('');
     say(bold(title));
@@ -37,19 +42,25 @@ export async function tour(lab: Lab, say: (line: string) => void): Promise<Verdi
   for (const [from, to, name] of paths(lab)) {
     const { sent, received, roundTripMs } = await from.ping(to, PINGS, 100);
     const median = roundTripMs.toSorted((a, b) => a - b)[roundTripMs.length >> 1];
-    judge(received === sent, `${name}   ${received} of ${sent} answered${median === undefined ? '' : `, ${milliseconds(median)}`}`);
+    judge(received === sent, `${pad(name, COLUMN)} ${received} of ${sent} answered${median === undefined ? '' : `, ${milliseconds(median)}`}`);
   }
 
   section(`TCP, ${TRANSFER_BYTES >> 20} MiB, SHA-256 of both ends compared`);
   const [pod] = lab.pods as [Pod, ...Pod[]];
+  const appliances = [lab.gateway, lab.compute];
+  const before = await Promise.all(appliances.map(read));
   await transfer(lab.internet, pod.host, pod.floatingIp, ADDRESSES.internet, `internet → ${cyan(pod.floatingIp)} (${pod.name})`, judge);
-  await transfer(pod.host, lab.internet, ADDRESSES.internet, pod.floatingIp, `${pod.name} → internet`, judge);
+  await transfer(pod.host, lab.internet, ADDRESSES.internet, pod.floatingIp, `${pod.name} → ${ADDRESSES.internet}`, judge);
+  const after = await Promise.all(appliances.map(read));
+
+  section('Rates, while the transfers ran');
+  show([...interfaceLines(before, after), '', ...lcoreLines(before, after)]);
 
   section(`A packet's path: TCP SYN, ${ADDRESSES.internet} → ${pod.floatingIp}`);
-  await showPath(lab, pod, say, judge);
+  await showPath(lab, pod, show, judge);
 
   section('Counters');
-  await showCounters([lab.gateway, lab.compute], say, judge);
+  await showCounters(appliances, show, judge);
   return verdict;
 }
 
@@ -61,6 +72,7 @@ function paths(lab: Lab): [LabHost, string, string][] {
 }
 
 type Judge = (holds: boolean, line: string) => void;
+type Show = (lines: readonly string[]) => void;
 
 /** Of the FIP's /32 in the gateway's tables, down to the tunnel that it leaves by. */
 async function showRoute({ gateway }: Lab, { floatingIp, name }: Pod, judge: Judge): Promise<void> {
@@ -75,44 +87,38 @@ async function transfer(from: LabHost, at: LabHost, to: string, source: string, 
   const stop = await at.serve(PORT);
   try {
     const { intact, peer, seconds, bytes } = await from.send(to, PORT, TRANSFER_BYTES);
-    judge(intact, `${name}   ${bitRate((8 * bytes) / seconds)}, ${intact ? 'equal' : 'NOT equal'}`);
-    judge(peer === source, `${name}   came from ${peer === source ? cyan(peer) : `${peer}, not from ${source}`}`);
+    judge(intact && peer === source, `${pad(name, COLUMN)} ${intact ? 'equal' : 'NOT EQUAL'}, ${bitRate((8 * bytes) / seconds)}, came from ${peer === source ? cyan(peer) : `${peer} INSTEAD OF ${source}`}`);
   } catch (error) {
-    judge(false, `${name}   ${(error as Error).message.split('\n')[0]}`);
+    judge(false, `${pad(name, COLUMN)} ${(error as Error).message.split('\n')[0]}`);
   } finally {
     await stop();
   }
 }
 
 /** Traces a SYN through the gateway, and what the gateway would send through the compute appliance. */
-async function showPath({ gateway, compute }: Lab, pod: Pod, say: (line: string) => void, judge: Judge): Promise<void> {
+async function showPath({ gateway, compute }: Lab, pod: Pod, show: Show, judge: Judge): Promise<void> {
   const external = (await gateway.dataplane.ports()).ports.find(({ port }) => port?.name === 'external');
   const syn = synFrame(external?.mac ?? '', ADDRESSES.internet, pod.floatingIp);
   const first = await gateway.dataplane.trace({ interface: String(external?.interface), frame: syn });
   const fabric = (await compute.dataplane.ports()).ports.find(({ port }) => port?.name === 'fabric');
   const second = await compute.dataplane.trace({ interface: String(fabric?.interface), frame: first.frame });
   for (const [name, { text }] of [['gateway', first], ['compute', second]] as const) {
-    say(`  ${bold(name)}`);
-    for (const line of text.trimEnd().split('\n')) say(`    ${line}`);
+    show([bold(name), ...text.trimEnd().split('\n').map((line) => `  ${line}`)]);
   }
   judge(first.verdict === 'transmit' && second.verdict === 'transmit', `leaves the gateway by ${first.interface || '–'}, the compute appliance by ${second.interface || '–'}`);
 }
 
-async function showCounters(appliances: Appliance[], say: (line: string) => void, judge: Judge): Promise<void> {
-  const all = await Promise.all(appliances.map(async (appliance) => ({ name: appliance.name, counters: await appliance.quietCounters() })));
-  const totals = ({ received, originated, transmitted, dropped, held }: CountersReply): string[] =>
-    [received, originated, transmitted, dropped, held].map(count);
-  for (const line of table(['appliance', '>received', '>originated', '>transmitted', '>dropped', '>held'], all.map(({ name, counters }) => [name, ...totals(counters)]))) say(`  ${line}`);
-  const drops = all.flatMap(({ name, counters }) => counters.drops.filter(({ packets }) => packets > 0).map((drop) => [name, drop.name, count(drop.packets), dim(drop.text)]));
-  if (drops.length > 0) {
-    say('');
-    for (const line of table(['dropped by', 'reason', '>packets', ''], drops)) say(`  ${line}`);
-  }
-  for (const { name, counters } of all) {
+async function showCounters(appliances: Appliance[], show: Show, judge: Judge): Promise<void> {
+  const all = await Promise.all(appliances.map(async (appliance): Promise<Reading> => {
+    const counters = await appliance.quietCounters();
+    return { ...(await read(appliance)), counters };
+  }));
+  show([...totalLines(all), '', ...dropLines(all), '']);
+  for (const { appliance, counters } of all) {
     const unnamed = counters.dropped - counters.drops.reduce((sum, { packets }) => sum + packets, 0);
-    judge(unnamed === 0, `${name}: ${count(unnamed)} packets dropped without a name`);
+    judge(unnamed === 0, `${appliance}: ${count(unnamed)} packets dropped without a name`);
     const missing = counters.received + counters.originated - counters.transmitted - counters.dropped - counters.held;
-    judge(missing === 0, `${name}: received + originated = transmitted + dropped + held`);
+    judge(missing === 0, `${appliance}: received + originated = transmitted + dropped + held`);
   }
 }
 

@@ -1,0 +1,70 @@
+/** Counters of an appliance at a moment, and what happened between two moments, as lines for people. */
+import type { CountersReply, Lcore } from '../../proto/dataplane.ts';
+import type { Appliance } from './appliance.ts';
+import { bitRate, count, dim, green, red, table } from './terminal.ts';
+
+/** Cumulative counts. */
+export interface Reading {
+  appliance: string;
+  counters: CountersReply;
+  lcores: Lcore[];
+}
+
+export async function read({ name, dataplane }: Appliance): Promise<Reading> {
+  const [counters, { lcores }] = await Promise.all([dataplane.counters(), dataplane.lcores()]);
+  return { appliance: name, counters, lcores };
+}
+
+/** Per second, over all interfaces: packets and bits received, packets dropped. */
+export function rates(before: Reading, now: Reading): { packets: number; bits: number; drops: number } {
+  const seconds = secondsBetween(before, now);
+  const bytes = ({ counters }: Reading): number => counters.interfaces.reduce((sum, { rxBytes }) => sum + rxBytes, 0);
+  return {
+    packets: (now.counters.received - before.counters.received) / seconds,
+    bits: (8 * (bytes(now) - bytes(before))) / seconds,
+    drops: (now.counters.dropped - before.counters.dropped) / seconds,
+  };
+}
+
+export function interfaceLines(before: readonly Reading[], now: readonly Reading[]): string[] {
+  const rows = now.flatMap((reading, i) => {
+    const seconds = secondsBetween(before[i]!, reading);
+    return reading.counters.interfaces.map((current) => {
+      const past = before[i]!.counters.interfaces.find(({ id }) => id === current.id) ?? current;
+      const rate = (key: 'rxPackets' | 'rxBytes' | 'txPackets' | 'txBytes'): number => (current[key] - past[key]) / seconds;
+      return [reading.appliance, current.name, count(rate('rxPackets')), bitRate(8 * rate('rxBytes')), count(rate('txPackets')), bitRate(8 * rate('txBytes')), count(current.drops)];
+    });
+  });
+  return table(['appliance', 'interface', '>rx packets/s', '>rx', '>tx packets/s', '>tx', '>drops'], rows);
+}
+
+export function lcoreLines(before: readonly Reading[], now: readonly Reading[]): string[] {
+  const rows = now.flatMap((reading, i) => {
+    const seconds = secondsBetween(before[i]!, reading);
+    return reading.lcores.map((lcore) => {
+      const past = before[i]!.lcores.find(({ id }) => id === lcore.id) ?? lcore;
+      const packets = lcore.packets - past.packets;
+      const runs = lcore.runs - past.runs;
+      const calls = lcore.polls + lcore.kicks - past.polls - past.kicks;
+      return [reading.appliance, String(lcore.id), lcore.state === 'stopped' ? red(lcore.state) : green(lcore.state), count(packets / seconds),
+        runs === 0 ? '' : (packets / runs).toFixed(1), packets === 0 ? '' : (calls / packets).toFixed(3), String(lcore.restarts)];
+    });
+  });
+  return table(['appliance', '>lcore', 'state', '>packets/s', '>packets per run', '>system calls per packet', '>restarts'], rows);
+}
+
+export function totalLines(now: readonly Reading[]): string[] {
+  const rows = now.map(({ appliance, counters }) =>
+    [appliance, ...[counters.received, counters.originated, counters.transmitted, counters.dropped, counters.held].map(count)]);
+  return table(['appliance', '>received', '>originated', '>transmitted', '>dropped', '>held'], rows);
+}
+
+export function dropLines(now: readonly Reading[]): string[] {
+  const rows = now.flatMap(({ appliance, counters }) =>
+    counters.drops.filter(({ packets }) => packets > 0).map((drop) => [appliance, drop.name, count(drop.packets), dim(drop.text)]));
+  return rows.length === 0 ? [dim('no packet was dropped')] : table(['dropped by', 'reason', '>packets', ''], rows);
+}
+
+function secondsBetween(before: Reading, now: Reading): number {
+  return Math.max(0.001, (now.counters.timeUs - before.counters.timeUs) / 1e6);
+}
