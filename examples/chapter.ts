@@ -1,6 +1,6 @@
 /**
- * The floating-IP chapter as objects: two pods of the cluster's pod network on compute-1, a floating IP for each from a pool in
- * the namespace's own project, and gateway-1 that imports the route target of the pool's network.
+ * The floating-IP chapter as objects: two pods of namespace ns-user-1, in the cluster's pod network, on compute-1; a floating IP for each
+ * from a pool of that namespace; and gateway-1, which imports the route target of the pool's network.
  *
  *   node examples/chapter.ts --controller HOST:PORT --pki DIR [--as operator]
  */
@@ -61,11 +61,11 @@ export function chapter(underlay: Underlay = UNDERLAY): Draft<ConfigObject>[] {
       externalInterfaces: [{ name: 'external', port: external.port, address: external.address, mac: external.mac, routingInstance: 'internet' }],
     } },
     ...pods.flatMap((pod): Draft<ConfigObject>[] => [
-      { name: `${POD_PROJECT}:${pod.name}`, virtualMachineInterface: {
-        mac: pod.mac, virtualNetwork: POD_NETWORK, virtualRouter: `${APPLIANCES}:compute-1`, port: pod.port, virtualMachine: `k8s__default__${pod.name}`,
+      { name: `${USER_PROJECT}:${pod.name}`, virtualMachineInterface: {
+        mac: pod.mac, virtualNetwork: POD_NETWORK, virtualRouter: `${APPLIANCES}:compute-1`, port: pod.port, virtualMachine: `k8s__ns-user-1__${pod.name}`,
       } },
-      { name: `${pod.name}-ip`, instanceIp: { address: pod.address, virtualNetwork: POD_NETWORK, virtualMachineInterfaces: [`${POD_PROJECT}:${pod.name}`] } },
-      { name: `${POOL}:${pod.name}`, floatingIp: { address: pod.floatingIp, virtualMachineInterfaces: [`${POD_PROJECT}:${pod.name}`] } },
+      { name: `${pod.name}-ip`, instanceIp: { address: pod.address, virtualNetwork: POD_NETWORK, virtualMachineInterfaces: [`${USER_PROJECT}:${pod.name}`] } },
+      { name: `${POOL}:${pod.name}`, floatingIp: { address: pod.floatingIp, virtualMachineInterfaces: [`${USER_PROJECT}:${pod.name}`] } },
     ]),
   ];
 }

@@ -148,8 +148,8 @@ type UnaryHandler = (request: unknown, call: grpc.ServerUnaryCall<unknown, unkno
 type StreamHandler = (request: unknown, call: grpc.ServerWritableStream<unknown, unknown>) => Iterable<unknown> | AsyncIterable<unknown>;
 
 function statusOf(error: unknown): Partial<grpc.StatusObject> {
-  const { code, details, message } = error as { code?: unknown; details?: unknown; message?: unknown };
-  if (typeof code === 'number') return { code, details: String(details ?? message) };
+  const { code, details, message, metadata } = error as { code?: unknown; details?: unknown; message?: unknown; metadata?: unknown };
+  if (typeof code === 'number') return { code, details: String(details ?? message), ...(metadata instanceof grpc.Metadata ? { metadata } : {}) };
   return { code: grpc.status.INTERNAL, details: String(message ?? error) };
 }
 

@@ -11,7 +11,9 @@ import 'reflect-metadata'; // @peculiar/x509 wants it loaded first
 import * as x509 from '@peculiar/x509';
 import type { Role } from './credentials.ts';
 
-x509.cryptoProvider.set(webcrypto as Crypto);
+type CryptoKey = webcrypto.CryptoKey;
+
+x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 24 * 3600 * 1000;
@@ -43,11 +45,11 @@ export async function openAuthority(folder: string): Promise<Authority> {
   if (existsSync(certificatePath) && existsSync(keyPath)) {
     const certificate = new x509.X509Certificate(readFileSync(certificatePath, 'utf8'));
     const der = x509.PemConverter.decodeFirst(readFileSync(keyPath, 'utf8'));
-    return { folder, certificate, key: await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']) as CryptoKey };
+    return { folder, certificate, key: await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']) };
   }
   if (existsSync(certificatePath)) throw new Error(`${folder} has ca.crt but not ca.key: certificates are issued where the root's key is`);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as CryptoKeyPair;
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const now = Date.now();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
@@ -69,7 +71,7 @@ export async function openAuthority(folder: string): Promise<Authority> {
 /** Issues NAME.crt and NAME.key beside the root, replacing what is there. */
 export async function issue(authority: Authority, subject: Subject): Promise<void> {
   checkSubject(subject);
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as CryptoKeyPair;
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const now = Date.now();
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),

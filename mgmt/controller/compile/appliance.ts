@@ -1,0 +1,252 @@
+/**
+ * The state of one appliance: its tables, ready to be packed. Next hops are counted by those who use them and go when nobody
+ * does; whatever changes is noted in `touched`.
+ */
+import { NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_RECEIVE, NHK_RESOLVE, NHK_TUNNEL_GRE, NHK_VRF, NHF_EXTERNAL, NHF_FIP } from '../../../wasm-core/layout.ts';
+import { contains } from '../model/address.ts';
+import type { Numbering } from '../routing/numbering.ts';
+import { floatingKey, KeySet } from './keys.ts';
+import type { FloatingElement, InterfaceElement, LabelElement, Nexthop, Underlay, VrfSettings } from './types.ts';
+import { VrfInstance } from './vrf.ts';
+
+/** Outer IPv4 (20), GRE (4) and MPLS (4) header. */
+const TUNNEL_OVERHEAD = 28;
+const GROUP = 'group ';
+export const FABRIC_VRF_ID = 0;
+
+export interface NexthopRecord {
+  readonly id: number;
+  readonly key: string;
+  readonly kind: number;
+  readonly flags: number;
+  readonly interface: number;
+  readonly remote: number;
+  readonly local: number;
+  readonly value: number;
+  readonly mac: number;
+  readonly mtu: number;
+  readonly gateway: number;
+  /** Of a group: next-hop ids, 0 = place-holder; their number is its value. */
+  slots: number[];
+  references: number;
+}
+
+export interface InterfaceRecord extends Omit<InterfaceElement, 'vrf' | 'parent'> { readonly id: number; readonly vrf: number; readonly parent: number }
+export interface VrfRecord extends VrfSettings { readonly id: number }
+export interface FloatingRecord { readonly name: string; readonly public: number; readonly private: number; readonly vrf: number; readonly interface: number; readonly direction: number; readonly order: number }
+
+export class Appliance {
+  readonly name: string;
+  underlay: Underlay;
+  /** Of the transaction that changed it last. */
+  version = 0;
+  readonly vrfs = new Map<number, VrfRecord>();
+  readonly instances = new Map<string, VrfInstance>();
+  readonly interfaces = new Map<number, InterfaceRecord>();
+  readonly nexthops = new Map<number, NexthopRecord>();
+  readonly labels = new Map<number, { readonly key: string; readonly nexthop: number }>();
+  readonly floating = new Map<string, FloatingRecord>();
+  /** Names by public address: the same floating IP may sit on several interfaces. */
+  readonly floatingNames = new Map<number, Map<string, string>>();
+  touched = new KeySet();
+  readonly #numbering: Numbering;
+  readonly #byKey = new Map<string, NexthopRecord>();
+  /** Next hops that lost their last user; another may still come within the same transaction. */
+  readonly #idle = new Set<NexthopRecord>();
+
+  constructor(name: string, underlay: Underlay, numbering: Numbering) {
+    this.name = name;
+    this.underlay = underlay;
+    this.#numbering = numbering;
+  }
+
+  /** What changed since the last call. */
+  takeTouched(): KeySet {
+    const { touched } = this;
+    this.touched = new KeySet();
+    return touched;
+  }
+
+  // ---- VRFs ------------------------------------------------------------------------------------------------------------------
+
+  /** Enters or changes a VRF; its instance is made on first use. */
+  putVrf(settings: VrfSettings, isFabric: boolean): VrfInstance {
+    const id = isFabric ? FABRIC_VRF_ID : this.#numbering.take(this.name, 'vrf', settings.name);
+    const before = this.vrfs.get(id);
+    if (!before || before.flags !== settings.flags || before.kind !== settings.kind || before.mss !== settings.mss || before.name !== settings.name) this.touched.vrfs.add(id);
+    this.vrfs.set(id, { ...settings, id });
+    let instance = this.instances.get(settings.name);
+    if (!instance) this.instances.set(settings.name, instance = new VrfInstance(this, settings.name, id));
+    return instance;
+  }
+
+  removeVrf(instance: VrfInstance): void {
+    this.vrfs.delete(instance.id);
+    this.instances.delete(instance.name);
+    this.touched.vrfs.add(instance.id);
+    this.#numbering.release(this.name, 'vrf', instance.name);
+  }
+
+  #vrfId(name: string): number {
+    const instance = this.instances.get(name);
+    if (!instance) throw new Error(`${this.name} has no VRF ${name}`);
+    return instance.id;
+  }
+
+  // ---- interfaces, labels, floating IPs --------------------------------------------------------------------------------------
+
+  interfaceId(key: string): number { return this.#numbering.take(this.name, 'interface', key); }
+
+  putInterface(element: InterfaceElement): void {
+    const id = this.interfaceId(element.key);
+    this.interfaces.set(id, { ...element, id, vrf: this.#vrfId(element.vrf), parent: element.parent ? this.interfaceId(element.parent) : 0 });
+    this.touched.interfaces.add(id);
+  }
+
+  removeInterface(key: string): void {
+    const id = this.interfaceId(key);
+    this.interfaces.delete(id);
+    this.touched.interfaces.add(id);
+    this.#numbering.release(this.name, 'interface', key);
+  }
+
+  putLabel({ key, label, nexthop }: LabelElement): void {
+    const before = this.labels.get(label);
+    const id = this.acquire(nexthop);
+    this.labels.set(label, { key, nexthop: id });
+    if (before) this.release(before.nexthop);
+    if (before?.nexthop !== id) this.touched.labels.add(label);
+  }
+
+  removeLabel({ key, label }: LabelElement): void {
+    const before = this.labels.get(label);
+    if (!before) return;
+    this.labels.delete(label);
+    this.release(before.nexthop);
+    this.touched.labels.add(label);
+    this.#numbering.release(this.name, 'label', key);
+  }
+
+  floatingKey(element: FloatingElement): string { return floatingKey(element.public, this.#vrfId(element.vrf), this.interfaceId(element.interface)); }
+
+  putFloating(element: FloatingElement): void {
+    const key = this.floatingKey(element);
+    const record = { ...element, vrf: this.#vrfId(element.vrf), interface: this.interfaceId(element.interface) };
+    this.floating.set(key, record);
+    this.touched.floating.add(key);
+    if (!element.name) return;
+    const names = this.floatingNames.get(element.public);
+    if (names) names.set(key, element.name);
+    else this.floatingNames.set(element.public, new Map([[key, element.name]]));
+  }
+
+  removeFloating(key: string): void {
+    const record = this.floating.get(key);
+    if (!record) return;
+    this.floating.delete(key);
+    this.touched.floating.add(key);
+    const names = this.floatingNames.get(record.public);
+    if (names?.delete(key) && names.size === 0) this.floatingNames.delete(record.public);
+  }
+
+  // ---- next hops -------------------------------------------------------------------------------------------------------------
+
+  /** The id of a next hop, which has one user more. */
+  acquire(nexthop: Nexthop): number {
+    const key = this.nexthopKey(nexthop);
+    const known = this.#byKey.get(key);
+    if (known) return this.#use(known);
+    return this.#use(this.#enter({ ...this.#content(nexthop), key, id: this.#numbering.take(this.name, 'nexthop', key), slots: [], references: 0 }));
+  }
+
+  /** What a next hop is by content: equal keys are one next hop, on this appliance. */
+  nexthopKey(nexthop: Nexthop): string {
+    switch (nexthop.kind) {
+      case 'discard': case 'receive': return nexthop.kind;
+      case 'resolve': return `resolve ${nexthop.interface}`;
+      case 'router': return `router ${nexthop.interface} ${nexthop.address}`;
+      case 'workload': return `workload ${nexthop.interface} ${nexthop.mac}`;
+      case 'vrf': return `vrf ${nexthop.vrf}`;
+      case 'tunnel': {
+        const { address, mtu } = this.underlay;
+        return `tunnel ${nexthop.remote} ${nexthop.label} ${nexthop.external ? 'external' : 'internal'} ${address} ${mtu} ${this.#gatewayTowards(nexthop.remote)}`;
+      }
+    }
+  }
+
+  /**
+   * The id of an ECMP group, which has one user more. A group is known by `key`; its slots follow the members, and it keeps its id
+   * when it grows.
+   */
+  acquireGroup(key: string, members: readonly Nexthop[]): number {
+    const byKey = new Map(members.map((member) => [this.nexthopKey(member), member]));
+    const slots = this.#numbering.slots(this.name, key, [...byKey.keys()].sort());
+    const groupKey = GROUP + key;
+    const group = this.#byKey.get(groupKey)
+      ?? this.#enter({ ...NO_CONTENT, kind: NHK_ECMP, key: groupKey, id: this.#numbering.take(this.name, 'nexthop', groupKey), slots: [], references: 0 });
+    const before = group.slots;
+    const after = slots.map((slot) => (slot === '' ? 0 : this.acquire(byKey.get(slot)!)));
+    if (before.length !== after.length) this.touched.nexthops.add(group.id);
+    if (before.length !== after.length || before.some((id, at) => id !== after[at])) this.touched.groups.add(group.id);
+    group.slots = after;
+    for (const id of before) if (id !== 0) this.release(id);
+    return this.#use(group);
+  }
+
+  release(id: number): void {
+    const record = this.nexthops.get(id);
+    if (record && --record.references === 0) this.#idle.add(record);
+  }
+
+  /** Removes next hops without users; called once a transaction is worked in. */
+  sweep(): void {
+    // A group that goes lets its members go, which the loop then meets too.
+    for (const record of this.#idle) {
+      this.#idle.delete(record);
+      if (record.references > 0) continue;
+      for (const id of record.slots) if (id !== 0) this.release(id);
+      this.nexthops.delete(record.id);
+      this.#byKey.delete(record.key);
+      this.touched.nexthops.add(record.id);
+      if (record.kind === NHK_ECMP) this.touched.groups.add(record.id);
+      this.#numbering.release(this.name, 'nexthop', record.key);
+      if (record.kind === NHK_ECMP) this.#numbering.dropSlots(this.name, record.key.slice(GROUP.length));
+    }
+  }
+
+  #use(record: NexthopRecord): number {
+    record.references++;
+    this.#idle.delete(record);
+    return record.id;
+  }
+
+  #enter(record: NexthopRecord): NexthopRecord {
+    this.#byKey.set(record.key, record);
+    this.nexthops.set(record.id, record);
+    this.touched.nexthops.add(record.id);
+    return record;
+  }
+
+  #gatewayTowards(remote: number): number {
+    const { address, length, gateway } = this.underlay;
+    return contains({ address, length }, remote) ? 0 : gateway;
+  }
+
+  #content(nexthop: Nexthop): typeof NO_CONTENT {
+    switch (nexthop.kind) {
+      case 'discard': return { ...NO_CONTENT, kind: NHK_DISCARD };
+      case 'receive': return { ...NO_CONTENT, kind: NHK_RECEIVE };
+      case 'resolve': return { ...NO_CONTENT, kind: NHK_RESOLVE, interface: this.interfaceId(nexthop.interface) };
+      case 'router': return { ...NO_CONTENT, kind: NHK_INTERFACE, interface: this.interfaceId(nexthop.interface), remote: nexthop.address };
+      // Whether it has floating IPs changes, and a next hop does not: the core's interface flags say whether to look.
+      case 'workload': return { ...NO_CONTENT, kind: NHK_INTERFACE, flags: NHF_FIP, interface: this.interfaceId(nexthop.interface), mac: nexthop.mac };
+      case 'vrf': return { ...NO_CONTENT, kind: NHK_VRF, value: this.#vrfId(nexthop.vrf) };
+      case 'tunnel': return {
+        ...NO_CONTENT, kind: NHK_TUNNEL_GRE, flags: nexthop.external ? NHF_EXTERNAL : 0, interface: this.interfaceId('fabric'), remote: nexthop.remote,
+        local: this.underlay.address, value: nexthop.label, mtu: this.underlay.mtu - TUNNEL_OVERHEAD, gateway: this.#gatewayTowards(nexthop.remote),
+      };
+    }
+  }
+}
+
+const NO_CONTENT = { kind: 0, flags: 0, interface: 0, remote: 0, local: 0, value: 0, mac: 0, mtu: 0, gateway: 0 };

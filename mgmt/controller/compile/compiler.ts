@@ -1,0 +1,408 @@
+/**
+ * From objects to the state of every appliance.
+ *
+ *   objects ──► units (an interface, an appliance, a network, a route table), each evaluated alone to a Contribution
+ *           ──► elements of one appliance (interfaces, labels, floating IPs)     paths, which bear route targets
+ *           ──► VRFs, where units need them                              ◄──────  imported by target
+ *           ──► routes: per VRF and prefix the best of what it imports
+ *
+ * Work grows with what a change touches: only units that read a changed object are evaluated, and only routes whose paths changed
+ * are decided anew. The outcome is a function of the objects and of the numbers that were given out, never of the order of edits:
+ * a property test compares it with a compile from scratch.
+ */
+import { RTF_ANNOUNCE } from '../../../wasm-core/records.ts';
+import { splitId, type Kind } from '../model/kinds.ts';
+import type { ObjectView } from '../model/objects.ts';
+import type { Change } from '../model/transaction.ts';
+import type { Numbering } from '../routing/numbering.ts';
+import { Appliance } from './appliance.ts';
+import { Dependencies } from './dependencies.ts';
+import { evaluateInterface } from './evaluate/interface.ts';
+import { evaluateNetwork } from './evaluate/network.ts';
+import { evaluateRouteTable } from './evaluate/route-table.ts';
+import { evaluateVirtualRouter, FABRIC_VRF } from './evaluate/virtual-router.ts';
+import { MAX_KEYS, type KeySet } from './keys.ts';
+import { PathTable } from './paths.ts';
+import { instanceTarget, NOTHING, vrfTarget, type Bulk, type Contribution, type Nexthop, type Path, type VrfSettings } from './types.ts';
+import { indexOf, nexthopOf, routeValue, type VrfInstance } from './vrf.ts';
+
+type Evaluate = (name: string, view: ObjectView, numbering: Numbering) => Contribution;
+
+/** A unit bears the id of the object that it is named after. */
+const UNITS: { readonly [K in Kind]?: Evaluate } = {
+  'virtual-router': evaluateVirtualRouter,
+  'virtual-network': evaluateNetwork,
+  'virtual-machine-interface': evaluateInterface,
+  'route-table': evaluateRouteTable,
+};
+
+const NETWORK = 'virtual-network ';
+const NO_SETTINGS: Omit<VrfSettings, 'name'> = { imports: [], flags: 0, kind: 0, mss: 0 };
+/** Most members of an ECMP group that the core takes. */
+const MAX_MEMBERS = 256;
+
+/** What a transaction did to an appliance. `gone`: it is no more. */
+export interface Outcome { readonly appliance: Appliance; readonly touched: KeySet; readonly gone: boolean }
+
+export class Compiler {
+  readonly appliances = new Map<string, Appliance>();
+  readonly #objects: ObjectView;
+  readonly #numbering: Numbering;
+  readonly #dependencies = new Dependencies();
+  readonly #units = new Map<string, Contribution>();
+  readonly #paths = new PathTable();
+  readonly #settings = new Map<string, VrfSettings>();
+  /** Instances of each VRF, for changes of its settings. */
+  readonly #instances = new Map<string, Set<VrfInstance>>();
+  /** Prefixes to decide anew; 'all' of a VRF. */
+  readonly #dirty = new Map<VrfInstance, Set<number> | 'all'>();
+  /** Appliances that the transaction under way may touch. */
+  readonly #concerned = new Set<string>();
+
+  /** @param objects the live objects: read whenever a unit is evaluated. */
+  constructor(objects: ObjectView, numbering: Numbering) {
+    this.#objects = objects;
+    this.#numbering = numbering;
+  }
+
+  /**
+   * Works changes in that the objects already show.
+   *
+   * @param version of the transaction, for the appliances that it touches.
+   * @throws {Exhausted} when an appliance has no number left; the state is then unusable: compile from scratch.
+   */
+  apply(changes: Iterable<Change>, version: number): Outcome[] {
+    this.#numbering.version = version;
+    const units = new Set<string>();
+    for (const change of changes) {
+      if (UNITS[change.kind]) units.add(`${change.kind} ${change.name}`);
+      for (const unit of this.#dependencies.affected(change)) units.add(unit);
+    }
+    const replaced: { before: Contribution; after: Contribution }[] = [];
+    for (const unit of units) {
+      const before = this.#units.get(unit) ?? NOTHING;
+      const after = keepSame(before, this.#evaluate(unit));
+      if (after === NOTHING && before !== NOTHING && unit.startsWith(NETWORK)) this.#numbering.release('', 'route-target', unit.slice(NETWORK.length));
+      if (after === NOTHING) this.#units.delete(unit);
+      else this.#units.set(unit, after);
+      replaced.push({ before, after });
+      for (const { appliance } of [before, after]) if (appliance) this.#concerned.add(appliance);
+    }
+
+    // Appliances and VRFs first, so that everything else finds its place; what goes, goes last.
+    for (const { before, after } of replaced) if (after.underlay) this.#enterAppliance(after, before);
+    for (const { before, after } of replaced) this.#changeSettings(before.settings, after.settings);
+    for (const { after } of replaced) for (const vrf of after.vrfs) this.#enterVrf(after.appliance, vrf);
+    for (const { before, after } of replaced) this.#changePaths(before, after);
+    for (const { before, after } of replaced) this.#changeElements(before, after);
+    this.#decide();
+    for (const { before } of replaced) for (const vrf of before.vrfs) this.#leaveVrf(before.appliance, vrf);
+
+    const outcomes: Outcome[] = [];
+    for (const { before, after } of replaced) {
+      if (before.underlay && after.appliance !== before.appliance) outcomes.push(this.#removeAppliance(before.appliance));
+    }
+    for (const name of this.#concerned) {
+      const appliance = this.appliances.get(name);
+      if (!appliance) continue;
+      appliance.sweep();
+      if (appliance.touched.empty) continue;
+      appliance.version = version;
+      outcomes.push({ appliance, touched: appliance.takeTouched(), gone: false });
+    }
+    this.#concerned.clear();
+    return outcomes;
+  }
+
+  // ---- units -----------------------------------------------------------------------------------------------------------------
+
+  #evaluate(unit: string): Contribution {
+    const [kind, name] = splitId(unit);
+    const evaluate = UNITS[kind]!;
+    const contribution = this.#dependencies.record(unit, this.#objects, (view) => evaluate(name, view, this.#numbering));
+    if (contribution === NOTHING && !this.#objects.get(kind, name)) this.#dependencies.forget(unit);
+    return contribution;
+  }
+
+  #enterAppliance(after: Contribution, before: Contribution): void {
+    const known = this.appliances.get(after.appliance);
+    if (!known) {
+      this.appliances.set(after.appliance, new Appliance(after.appliance, after.underlay!, this.#numbering));
+      return;
+    }
+    if (JSON.stringify(before.underlay) === JSON.stringify(after.underlay)) return;
+    known.underlay = after.underlay!;
+    // Every tunnel of it looks different now.
+    for (const instance of known.instances.values()) this.#dirty.set(instance, 'all');
+  }
+
+  #removeAppliance(name: string): Outcome {
+    const appliance = this.appliances.get(name)!;
+    this.appliances.delete(name);
+    this.#numbering.releaseAll(name);
+    return { appliance, touched: appliance.touched, gone: true };
+  }
+
+  // ---- VRFs ------------------------------------------------------------------------------------------------------------------
+
+  #changeSettings(before: readonly VrfSettings[], after: readonly VrfSettings[]): void {
+    for (const settings of after) {
+      const known = this.#settings.get(settings.name);
+      if (known && JSON.stringify(known) === JSON.stringify(settings)) continue;
+      this.#settings.set(settings.name, settings);
+      for (const instance of this.#instances.get(settings.name) ?? []) this.#set(instance.appliance, settings);
+    }
+    for (const { name } of before) if (!after.some((settings) => settings.name === name)) this.#settings.delete(name);
+  }
+
+  /** Gives an appliance's VRF its settings; a change of imports makes all its routes be decided anew. */
+  #set(appliance: Appliance, settings: VrfSettings): VrfInstance {
+    const instance = appliance.putVrf(settings, settings.name === FABRIC_VRF);
+    const imports = [...settings.imports, vrfTarget(settings.name), instanceTarget(appliance.name, settings.name)];
+    if (imports.join('\n') === instance.imports.join('\n')) return instance;
+    this.#paths.leave(instance, instance.imports);
+    instance.imports = imports;
+    this.#paths.join(instance, imports);
+    this.#dirty.set(instance, 'all');
+    return instance;
+  }
+
+  #enterVrf(applianceName: string, vrf: string): void {
+    const appliance = this.appliances.get(applianceName);
+    if (!appliance) throw new Error(`no appliance ${applianceName} for VRF ${vrf}`);
+    let instance = appliance.instances.get(vrf);
+    if (!instance) {
+      instance = this.#set(appliance, this.#settings.get(vrf) ?? { ...NO_SETTINGS, name: vrf });
+      const all = this.#instances.get(vrf);
+      if (all) all.add(instance);
+      else this.#instances.set(vrf, new Set([instance]));
+    }
+    instance.users++;
+  }
+
+  #leaveVrf(applianceName: string, vrf: string): void {
+    const appliance = this.appliances.get(applianceName)!;
+    const instance = appliance.instances.get(vrf)!;
+    if (--instance.users > 0) return;
+    this.#paths.leave(instance, instance.imports);
+    for (const [prefix, value] of instance.routes) {
+      appliance.release(nexthopOf(value));
+      appliance.touched.addRoute(instance.id, prefix);
+    }
+    instance.routes.clear();
+    for (const { bulk, nexthops } of instance.bulks.values()) this.#dropBulk(instance, bulk, nexthops);
+    instance.bulks.clear();
+    this.#dirty.delete(instance);
+    const all = this.#instances.get(vrf)!;
+    all.delete(instance);
+    if (all.size === 0) this.#instances.delete(vrf);
+    appliance.removeVrf(instance);
+  }
+
+  // ---- elements --------------------------------------------------------------------------------------------------------------
+
+  #changeElements(before: Contribution, after: Contribution): void {
+    const [from, to] = [this.appliances.get(before.appliance), this.appliances.get(after.appliance)];
+    const same = from === to;
+    const unchanged = <T>(list: readonly T[], element: T): boolean => same && list.some((other) => JSON.stringify(other) === JSON.stringify(element));
+    if (to) {
+      for (const element of after.interfaces) if (!unchanged(before.interfaces, element)) to.putInterface(element);
+      // A label's next hop may look different without the label's element being another: the underlay changed, or an interface.
+      for (const element of after.labels) to.putLabel(element);
+      for (const element of after.floating) if (!unchanged(before.floating, element)) to.putFloating(element);
+    }
+    if (!from) return;
+    const kept = new Set(same ? after.floating.map((element) => to!.floatingKey(element)) : []);
+    for (const element of before.floating) {
+      const key = from.floatingKey(element);
+      if (!kept.has(key)) from.removeFloating(key);
+    }
+    for (const element of before.labels) if (!same || !after.labels.some((other) => other.label === element.label)) from.removeLabel(element);
+    for (const element of before.interfaces) if (!same || !after.interfaces.some((other) => other.key === element.key)) from.removeInterface(element.key);
+  }
+
+  // ---- paths and routes ------------------------------------------------------------------------------------------------------
+
+  #changePaths(before: Contribution, after: Contribution): void {
+    const [were, are] = [new Map(before.paths.map((path) => [path.id, path])), new Map(after.paths.map((path) => [path.id, path]))];
+    for (const [id, path] of were) {
+      if (are.has(id)) continue;
+      this.#mark(path);
+      this.#paths.removePath(path);
+    }
+    for (const [id, path] of are) {
+      if (were.has(id)) continue;
+      this.#paths.addPath(path);
+      this.#mark(path);
+    }
+    if (before.bulk !== after.bulk) this.#changeBulk(before.bulk, after.bulk);
+  }
+
+  #mark(path: Path): void {
+    for (const instance of this.#paths.importers(path.targets)) this.#markPrefix(instance, path.prefix);
+  }
+
+  #markPrefix(instance: VrfInstance, prefix: number): void {
+    const dirty = this.#dirty.get(instance);
+    if (dirty === 'all') return;
+    if (dirty) dirty.add(prefix);
+    else this.#dirty.set(instance, new Set([prefix]));
+  }
+
+  #decide(): void {
+    for (const [instance, prefixes] of this.#dirty) {
+      this.#concerned.add(instance.appliance.name);
+      if (prefixes === 'all') this.#refreshBulks(instance);
+      for (const prefix of prefixes === 'all' ? this.#single(instance) : prefixes) this.#decideRoute(instance, prefix);
+    }
+    this.#dirty.clear();
+  }
+
+  /** Paths that a VRF would use for a prefix: the best ones of what it imports. */
+  bestPaths(instance: VrfInstance, prefix: number): Path[] {
+    const found = [...this.#paths.candidates(instance.imports, prefix)];
+    for (const { bulk } of instance.bulks.values()) {
+      const at = indexOf(bulk.prefixes, prefix);
+      if (at >= 0) found.push(...bulk.hops[bulk.index[at]!]!);
+    }
+    return this.#best(instance, found);
+  }
+
+  #best(instance: VrfInstance, paths: readonly Path[]): Path[] {
+    const usable = paths.filter((path) => this.#usable(instance, path));
+    const preference = Math.min(...usable.map((path) => path.preference));
+    return usable.filter((path) => path.preference === preference).sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /** A gateway neither sends to itself what it advertises, nor to another gateway: two of them would play ball with it. */
+  #usable({ appliance }: VrfInstance, path: Path): boolean {
+    if (path.appliance === '' || path.appliance === appliance.name) return path.nexthop.kind !== 'vrf';
+    return path.label !== 0 && (path.nexthop.kind !== 'vrf' || !appliance.underlay.isGateway);
+  }
+
+  /** What a path is on an appliance: its own next hop at home, a tunnel elsewhere. */
+  nexthopOn(appliance: Appliance, path: Path): Nexthop {
+    if (path.appliance === '' || path.appliance === appliance.name) return path.nexthop;
+    return { kind: 'tunnel', remote: path.tunnelAddress, label: path.label, external: path.nexthop.kind === 'vrf' };
+  }
+
+  /** Acquires the next hop of paths that share the traffic. */
+  #acquire(appliance: Appliance, paths: readonly Path[], groupKey: () => string): number {
+    const members = new Map<string, Nexthop>();
+    for (const path of paths) {
+      const nexthop = this.nexthopOn(appliance, path);
+      if (members.size < MAX_MEMBERS) members.set(appliance.nexthopKey(nexthop), nexthop);
+    }
+    const [first] = members.values();
+    if (!first) return 0;
+    return members.size === 1 ? appliance.acquire(first) : appliance.acquireGroup(groupKey(), [...members.values()]);
+  }
+
+  #decideRoute(instance: VrfInstance, prefix: number): void {
+    const { appliance } = instance;
+    const before = instance.route(prefix);
+    const own = instance.routes.get(prefix);
+    const bulks = [...instance.bulks.values()].filter(({ bulk }) => indexOf(bulk.prefixes, prefix) >= 0);
+    const single = this.#paths.candidates(instance.imports, prefix);
+    if (single.size === 0 && bulks.length < 2) {
+      // A route table alone decides: its packed form is enough.
+      if (own !== undefined) {
+        instance.routes.delete(prefix);
+        appliance.release(nexthopOf(own));
+      }
+    } else {
+      const paths = this.bestPaths(instance, prefix);
+      const nexthop = this.#acquire(appliance, paths, () => `${instance.id} ${prefix}`);
+      const announce = appliance.underlay.isGateway && paths.some((path) => path.floating && path.appliance !== appliance.name);
+      if (nexthop !== 0) instance.routes.set(prefix, routeValue(nexthop, announce ? RTF_ANNOUNCE : 0));
+      else instance.routes.delete(prefix);
+      if (own !== undefined) appliance.release(nexthopOf(own));
+    }
+    if (instance.route(prefix) !== before) appliance.touched.addRoute(instance.id, prefix);
+  }
+
+  // ---- route tables ----------------------------------------------------------------------------------------------------------
+
+  #changeBulk(before: Bulk | undefined, after: Bulk | undefined): void {
+    const concerned = new Set<VrfInstance>([...before ? this.#paths.importers(before.targets) : [], ...after ? this.#paths.importers(after.targets) : []]);
+    if (before) this.#paths.removeBulk(before);
+    if (after) this.#paths.addBulk(after);
+    for (const instance of concerned) {
+      this.#refreshBulks(instance);
+      for (const prefix of this.#single(instance)) this.#markPrefix(instance, prefix);
+    }
+  }
+
+  /** Brings the route tables of a VRF up to date. */
+  #refreshBulks(instance: VrfInstance): void {
+    const { appliance } = instance;
+    const wanted = this.#paths.bulks(instance.imports);
+    const before = new Map(instance.bulks);
+    instance.bulks.clear();
+    const released: number[] = [];
+    for (const [name, bulk] of wanted) {
+      const nexthops = bulk.hops.map((hop, at) => this.#acquire(appliance, this.#best(instance, hop), () => `${name} ${instance.id} ${at}`));
+      instance.bulks.set(name, { bulk, nexthops });
+      const known = before.get(name);
+      this.#touchDifference(instance, known?.bulk, known?.nexthops ?? [], bulk, nexthops);
+      if (known) released.push(...known.nexthops);
+      before.delete(name);
+    }
+    for (const { bulk, nexthops } of before.values()) {
+      this.#touchDifference(instance, bulk, nexthops, undefined, []);
+      released.push(...nexthops);
+    }
+    for (const id of released) if (id !== 0) appliance.release(id);
+    this.#concerned.add(appliance.name);
+  }
+
+  /** Prefixes that are decided one by one: those with paths of their own, and those of several route tables. */
+  #single(instance: VrfInstance): Set<number> {
+    const found = new Set<number>([...instance.routes.keys(), ...this.#paths.prefixes(instance.imports)]);
+    const tables = [...instance.bulks.values()].map(({ bulk }) => bulk.prefixes).sort((one, other) => one.length - other.length);
+    tables.forEach((few, at) => {
+      for (const many of tables.slice(at + 1)) for (const prefix of few) if (indexOf(many, prefix) >= 0) found.add(prefix);
+    });
+    return found;
+  }
+
+  /** Notes which prefixes lead elsewhere than before; more than a set of keys holds floods it. */
+  #touchDifference(instance: VrfInstance, before: Bulk | undefined, from: readonly number[], after: Bulk | undefined, to: readonly number[]): void {
+    const { touched } = instance.appliance;
+    const same = before && after && before.prefixes === after.prefixes && before.index === after.index && from.every((id, at) => id === to[at]) && from.length === to.length;
+    if (same || touched.flooded) return;
+    const [none, noIndex] = [new Float64Array(0), new Uint8Array(0)];
+    const [old, young] = [before?.prefixes ?? none, after?.prefixes ?? none];
+    const [oldIndex, youngIndex] = [before?.index ?? noIndex, after?.index ?? noIndex];
+    if (Math.abs(old.length - young.length) > MAX_KEYS) return touched.flood();
+    let [at, next] = [0, 0];
+    while ((at < old.length || next < young.length) && !touched.flooded) {
+      const [oldKey, youngKey] = [at < old.length ? old[at]! : Infinity, next < young.length ? young[next]! : Infinity];
+      const prefix = Math.min(oldKey, youngKey);
+      const was = oldKey === prefix ? from[oldIndex[at]!]! : 0;
+      const is = youngKey === prefix ? to[youngIndex[next]!]! : 0;
+      if (was !== is) touched.addRoute(instance.id, prefix);
+      if (oldKey === prefix) at++;
+      if (youngKey === prefix) next++;
+    }
+  }
+
+  #dropBulk(instance: VrfInstance, bulk: Bulk, nexthops: readonly number[]): void {
+    this.#touchDifference(instance, bulk, nexthops, undefined, []);
+    for (const id of nexthops) if (id !== 0) instance.appliance.release(id);
+  }
+}
+
+/** What an evaluation gave again stays the same object: path tables hold paths and route tables by identity. */
+function keepSame(before: Contribution, after: Contribution): Contribution {
+  if (before === NOTHING || after === NOTHING) return after;
+  const known = new Map(before.paths.map((path) => [path.id, path]));
+  const paths = after.paths.map((path) => known.get(path.id) ?? path);
+  if (!after.bulk) return { ...after, paths };
+  return { ...after, paths, bulk: before.bulk && sameBulk(before.bulk, after.bulk) ? before.bulk : after.bulk };
+}
+
+function sameBulk(one: Bulk, other: Bulk): boolean {
+  const shape = ({ targets, hops }: Bulk): string => JSON.stringify([targets, hops.map((hop) => hop.map((path) => path.id))]);
+  return one.prefixes === other.prefixes && one.index === other.index && shape(one) === shape(other);
+}

@@ -1,0 +1,104 @@
+/** A virtual-machine interface: its record, its label, the ways to its addresses, its floating IPs. */
+import { FIPD_BOTH, FIPD_EGRESS, FIPD_INGRESS, IFF_PROXY_ARP, IFF_SOURCE_CHECK, IFF_UP, IFK_WORKLOAD } from '../../../../wasm-core/layout.ts';
+import { FLD_PERMIT } from '../../../../wasm-core/records.ts';
+import type { Direction } from '../../../../proto/config.ts';
+import { contains, maskOf, parseAddress, parseMac, parsePrefix, prefixKey } from '../../model/address.ts';
+import { applianceName, idOf, parentName, splitId, type Kind, type Stored } from '../../model/kinds.ts';
+import type { ObjectView } from '../../model/objects.ts';
+import { gatewayOf } from '../../model/relations.ts';
+import type { Numbering } from '../../routing/numbering.ts';
+import { NOTHING, PREFERENCE, type Contribution, type FloatingElement, type Nexthop, type Path } from '../types.ts';
+import { exportsOf, vrfOfNetwork } from './network.ts';
+import { tunnelAddressOf } from './virtual-router.ts';
+
+/** What every workload sees as its gateway's MAC (VRRP's, RFC 5798, as Contrail uses it). */
+const GATEWAY_MAC = 0x00005e000100;
+const DEFAULT_MTU = 1500;
+const DIRECTIONS: { readonly [D in Direction]: number } = { DIRECTION_BOTH: FIPD_BOTH, DIRECTION_INGRESS: FIPD_INGRESS, DIRECTION_EGRESS: FIPD_EGRESS };
+
+export const interfaceKey = (name: string): string => idOf('virtual-machine-interface', name);
+
+/** Everything that others need to reach an interface; undefined while it has no place or no address. */
+export interface Workload {
+  readonly vmi: Stored<'virtual-machine-interface'>;
+  readonly network: Stored<'virtual-network'>;
+  readonly appliance: string;
+  readonly tunnelAddress: number;
+  readonly label: number;
+  readonly nexthop: Nexthop;
+  readonly addresses: readonly Stored<'instance-ip'>[];
+}
+
+export function workloadOf(name: string, view: ObjectView, numbering: Numbering): Workload | undefined {
+  const vmi = view.get('virtual-machine-interface', name);
+  const network = vmi && view.get('virtual-network', vmi.spec.virtualNetwork);
+  const router = vmi && view.get('virtual-router', vmi.spec.virtualRouter);
+  const mac = vmi && parseMac(vmi.spec.mac);
+  const tunnelAddress = router && tunnelAddressOf(router);
+  if (!vmi || !network || !router || mac === undefined || tunnelAddress === undefined) return undefined;
+  const addresses = usersOf('instance-ip', name, view);
+  if (addresses.length === 0) return undefined;
+  const appliance = applianceName(router.name);
+  const key = interfaceKey(name);
+  return { vmi, network, appliance, tunnelAddress, label: numbering.take(appliance, 'label', key), nexthop: { kind: 'workload', interface: key, mac }, addresses };
+}
+
+export function evaluateInterface(name: string, view: ObjectView, numbering: Numbering): Contribution {
+  const workload = workloadOf(name, view, numbering);
+  if (!workload) return NOTHING;
+  const { vmi, network, appliance, addresses, label, nexthop } = workload;
+  const key = interfaceKey(name);
+  const vrf = vrfOfNetwork(network.name);
+  const primary = parseAddress(addresses[0]!.spec.address)!;
+  const subnet = network.spec.subnets.find((each) => contains(parsePrefix(each.prefix)!, primary));
+  const paths = addresses.map((ip) => workloadPath(workload, parseAddress(ip.spec.address)!, exportsOf(network, numbering), false, idOf('instance-ip', ip.name)));
+  const floating: FloatingElement[] = addresses.slice(1).map((ip) => {
+    const address = parseAddress(ip.spec.address)!;
+    return { name: '', public: address, private: address, vrf, interface: key, direction: FLD_PERMIT, order: 0 };
+  });
+
+  const fips = usersOf('floating-ip', name, view).flatMap((fip) => {
+    const its = view.get('virtual-network', parentName(parentName(fip.name)));
+    return its ? [{ fip, network: its, vrf: vrfOfNetwork(its.name) }] : [];
+  });
+  const ranks = [...new Set(fips.map((each) => each.vrf))].sort();
+  for (const { fip, network: its, vrf: itsVrf } of fips) {
+    const address = parseAddress(fip.spec.address)!;
+    const fixed = parseAddress(fip.spec.fixedAddress) ?? primary;
+    floating.push({ name: fip.name, public: address, private: fixed, vrf: itsVrf, interface: key, direction: DIRECTIONS[fip.spec.direction], order: ranks.indexOf(itsVrf) });
+    // Egress only: nobody may come in by it, but answers must find their way back, so the way is the same.
+    paths.push(workloadPath(workload, address, exportsOf(its, numbering), true, idOf('floating-ip', fip.name)));
+  }
+  return {
+    ...NOTHING,
+    appliance,
+    vrfs: [vrf, ...ranks.filter((each) => each !== vrf)],
+    interfaces: [{
+      key, name, port: vmi.spec.port, kind: IFK_WORKLOAD, flags: IFF_UP | IFF_SOURCE_CHECK | IFF_PROXY_ARP, vlan: 0, vrf, mac: GATEWAY_MAC,
+      mtu: network.spec.mtu || DEFAULT_MTU, address: (subnet && gatewayOf(subnet)) ?? 0, mask: subnet ? maskOf(parsePrefix(subnet.prefix)!.length) : 0, workload: primary, parent: '',
+    }],
+    labels: [{ key, label, nexthop }],
+    floating,
+    paths,
+  };
+}
+
+export function workloadPath(workload: Workload, address: number, targets: readonly string[], floating: boolean, source: string): Path {
+  const { appliance, tunnelAddress, label, nexthop } = workload;
+  const prefix = prefixKey(address, 32);
+  return {
+    id: `${prefix} ${targets.join()} ${appliance} ${tunnelAddress} ${label} ${JSON.stringify(nexthop)} ${floating} ${source}`,
+    prefix, targets, preference: PREFERENCE.workload, appliance, nexthop, tunnelAddress, label, floating, source,
+  };
+}
+
+/** Objects of a kind that refer to the interface, by name: the first instance IP is the primary one. */
+function usersOf<K extends Kind>(kind: K, name: string, view: ObjectView): Stored<K>[] {
+  const found: Stored<K>[] = [];
+  for (const id of view.users('virtual-machine-interface', name)) {
+    const [each, user] = splitId(id);
+    const object = each === kind ? view.get(kind, user) : undefined;
+    if (object) found.push(object);
+  }
+  return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+}

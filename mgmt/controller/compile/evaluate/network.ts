@@ -1,0 +1,63 @@
+/** A virtual network: the settings of its VRF, and routes that every VRF has which imports it. */
+import { LPM_DIR24, LPM_POPTRIE, VRFF_EXTERNAL, VRFF_RPF } from '../../../../wasm-core/layout.ts';
+import type { VrfKind } from '../../../../proto/config.ts';
+import { networkOf, parsePrefix, prefixKey } from '../../model/address.ts';
+import { idOf, lastName, type Stored } from '../../model/kinds.ts';
+import type { ObjectView } from '../../model/objects.ts';
+import { gatewayOf } from '../../model/relations.ts';
+import type { Numbering } from '../../routing/numbering.ts';
+import { routeTarget } from '../../routing/route-target.ts';
+import { NOTHING, PREFERENCE, vrfTarget, type Contribution, type Nexthop, type Path } from '../types.ts';
+
+/** Contrail's routing instance of a network: <network>:<its last part>. */
+export const vrfOfNetwork = (network: string): string => `${network}:${lastName(network)}`;
+
+export const lpmKind = (kind: VrfKind): number => ({ VRF_KIND_AUTO: 0, VRF_KIND_DIR24: LPM_DIR24, VRF_KIND_POPTRIE: LPM_POPTRIE })[kind];
+
+/** The target that every network has by itself. */
+const ownTarget = (network: string, numbering: Numbering): string => routeTarget(numbering.take('', 'route-target', network));
+
+/** Targets under which a network's routes travel. */
+export function exportsOf(network: Stored<'virtual-network'>, numbering: Numbering): string[] {
+  return [...new Set([ownTarget(network.name, numbering), ...network.spec.routeTargets, ...network.spec.exportRouteTargets])].sort();
+}
+
+/** Targets whose routes a network's VRF takes. */
+export function importsOf(network: Stored<'virtual-network'>, numbering: Numbering): string[] {
+  return [...new Set([ownTarget(network.name, numbering), ...network.spec.routeTargets, ...network.spec.importRouteTargets])].sort();
+}
+
+/** A path that is local wherever it is imported. */
+export function localPath(prefix: number, targets: readonly string[], preference: number, nexthop: Nexthop, source: string, appliance = ''): Path {
+  return {
+    id: `${prefix} ${targets.join()} ${preference} ${appliance} ${JSON.stringify(nexthop)} ${source}`,
+    prefix, targets, preference, appliance, nexthop, tunnelAddress: 0, label: 0, floating: false, source,
+  };
+}
+
+export function evaluateNetwork(name: string, view: ObjectView, numbering: Numbering): Contribution {
+  const network = view.get('virtual-network', name);
+  if (!network) return NOTHING;
+  const vrf = vrfOfNetwork(name);
+  const source = idOf('virtual-network', name);
+  const paths: Path[] = [];
+  for (const subnet of network.spec.subnets) {
+    const prefix = parsePrefix(subnet.prefix);
+    const gateway = gatewayOf(subnet);
+    if (!prefix || gateway === undefined) continue;
+    // Addresses that nobody has end here, in every VRF that knows the network: they must not follow a default route.
+    paths.push(localPath(prefixKey(networkOf(prefix), prefix.length), exportsOf(network, numbering), PREFERENCE.subnet, { kind: 'discard' }, source));
+    paths.push(localPath(prefixKey(gateway, 32), [vrfTarget(vrf)], PREFERENCE.connected, { kind: 'receive' }, source));
+  }
+  return {
+    ...NOTHING,
+    settings: [{
+      name: vrf,
+      imports: importsOf(network, numbering),
+      flags: VRFF_RPF | (network.spec.external ? VRFF_EXTERNAL : 0),
+      kind: lpmKind(network.spec.vrfKind),
+      mss: network.spec.mssClamp,
+    }],
+    paths,
+  };
+}

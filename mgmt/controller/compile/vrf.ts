@@ -1,0 +1,78 @@
+/**
+ * A VRF on one appliance. Routes that single paths brought lie in a map; static route tables stay packed beside it, and only
+ * prefixes that they share with something else are in the map too (which then decides).
+ */
+import type { Appliance } from './appliance.ts';
+import type { Bulk } from './types.ts';
+
+/** A route: next-hop id, and RTF_* above it. */
+const FLAGS_SHIFT = 20;
+export const routeValue = (nexthop: number, flags: number): number => nexthop | (flags << FLAGS_SHIFT);
+export const nexthopOf = (value: number): number => value & ((1 << FLAGS_SHIFT) - 1);
+export const flagsOf = (value: number): number => value >>> FLAGS_SHIFT;
+
+/** A route table that the VRF imports, with the next-hop id here of each of its hops (0: leads nowhere from here). */
+export interface ImportedBulk { readonly bulk: Bulk; nexthops: number[] }
+
+export class VrfInstance {
+  readonly appliance: Appliance;
+  readonly name: string;
+  readonly id: number;
+  /** Units that need it. */
+  users = 0;
+  imports: readonly string[] = [];
+  readonly routes = new Map<number, number>();
+  /** By name, so that their order says nothing about history. */
+  readonly bulks = new Map<string, ImportedBulk>();
+
+  constructor(appliance: Appliance, name: string, id: number) {
+    this.appliance = appliance;
+    this.name = name;
+    this.id = id;
+  }
+
+  /** The route of exactly this prefix, 0 = none. */
+  route(prefix: number): number {
+    const own = this.routes.get(prefix);
+    if (own !== undefined) return own;
+    for (const { bulk, nexthops } of this.bulks.values()) {
+      const at = indexOf(bulk.prefixes, prefix);
+      if (at >= 0) return nexthops[bulk.index[at]!]!;
+    }
+    return 0;
+  }
+
+  /** How many routes there are (shared prefixes of route tables counted once). */
+  get size(): number {
+    let count = this.routes.size;
+    for (const { bulk, nexthops } of this.bulks.values()) {
+      if (nexthops.every((id) => id !== 0)) count += bulk.prefixes.length;
+      else for (let at = 0; at < bulk.prefixes.length; at++) if (nexthops[bulk.index[at]!] !== 0) count++;
+    }
+    if (this.bulks.size === 0) return count;
+    for (const prefix of this.routes.keys()) {
+      for (const { bulk, nexthops } of this.bulks.values()) {
+        const at = indexOf(bulk.prefixes, prefix);
+        if (at >= 0 && nexthops[bulk.index[at]!] !== 0) count--;
+      }
+    }
+    return count;
+  }
+}
+
+/** Index of `key` in an ascending array, or -1. */
+export function indexOf(keys: Float64Array, key: number): number {
+  const at = lowerBound(keys, key);
+  return at < keys.length && keys[at] === key ? at : -1;
+}
+
+/** Index of the first element that is not below `key`. */
+export function lowerBound(keys: Float64Array, key: number): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (keys[middle]! < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+/**
+ * The controller:
+ *
+ *   node mgmt/controller/controller.ts --store FILE --listen HOST:PORT --pki DIR [--name NAME] [--log-level LEVEL]
+ *
+ * Keeps its objects in FILE, serves the config API and the sync stream, ends cleanly on SIGTERM or SIGINT. Port 0 takes any; the
+ * line "listening" in the log says which.
+ */
+import { parseArgs } from 'node:util';
+import pino from 'pino';
+import { Engine } from './engine.ts';
+import { serve } from './server.ts';
+import { SqliteStore } from './store/sqlite.ts';
+
+const USAGE = 'usage: node mgmt/controller/controller.ts --store FILE --listen HOST:PORT --pki DIR [--name NAME] [--log-level LEVEL]';
+
+function options(): { store: string; listen: string; pki: string; name: string; level: string } {
+  const { values } = parseArgs({
+    options: {
+      'store': { type: 'string' }, 'listen': { type: 'string', default: '127.0.0.1:8082' }, 'pki': { type: 'string' },
+      'name': { type: 'string', default: 'controller' }, 'log-level': { type: 'string', default: 'info' },
+    },
+  });
+  if (!values.store) throw new Error('--store FILE is missing: where the objects are kept');
+  if (!values.pki) throw new Error(`--pki DIR is missing: the folder with ca.crt, ${values.name}.crt and ${values.name}.key`);
+  if (!Object.hasOwn(pino.levels.values, values['log-level']) && values['log-level'] !== 'silent') {
+    throw new Error(`--log-level ${values['log-level']}: one of ${Object.keys(pino.levels.values).join(', ')}, silent`);
+  }
+  return { store: values.store, listen: values.listen, pki: values.pki, name: values.name, level: values['log-level'] };
+}
+
+async function main(): Promise<void> {
+  const { store: file, listen, pki, name, level } = options();
+  const log = pino({ level, name: 'controller' }, pino.destination({ fd: 2, sync: true }));
+  const store = new SqliteStore(file);
+  const engine = await Engine.open(store);
+  const listening = await serve(engine, listen, pki, name, log);
+  log.info({ address: `${listen.slice(0, listen.lastIndexOf(':'))}:${listening.port}`, version: engine.version, stateId: store.stateId, appliances: engine.compiler.appliances.size }, 'listening');
+
+  let ending = false;
+  const end = (signal: string): void => {
+    if (ending) return;
+    ending = true;
+    log.info({ signal }, 'ending');
+    listening.close().then(() => {
+      store.close();
+      process.exit(0);
+    }, (error: unknown) => {
+      log.error({ error }, 'did not end cleanly');
+      process.exit(1);
+    });
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+}
+
+main().catch((error: unknown) => {
+  console.error(`controller: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+  process.exit(2);
+});

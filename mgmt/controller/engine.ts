@@ -1,0 +1,148 @@
+/**
+ * The controller without its network: objects, store and compile step held together. A transaction is judged, compiled, made
+ * durable and only then told to anybody, one after the other.
+ */
+import { EventEmitter } from 'node:events';
+import type { Operation } from '../../proto/config.ts';
+import { Compiler, type Outcome } from './compile/compiler.ts';
+import { KeySet } from './compile/keys.ts';
+import { decodeObject, encodeObject } from './model/codec.ts';
+import type { Stored } from './model/kinds.ts';
+import { Objects } from './model/objects.ts';
+import { Refusal } from './model/refusal.ts';
+import { stage, type Change } from './model/transaction.ts';
+import { Exhausted, Numbering } from './routing/numbering.ts';
+import type { Store } from './store/store.ts';
+
+/** Of what the compile step makes out of the same objects. Raise it when that changes: appliances are then resynced. */
+const COMPILE_FORMAT = 1;
+
+export interface Committed { readonly version: number; readonly objects: readonly Stored[] }
+
+interface Events {
+  /** A version is durable. Outcomes are for the sync server, changes for watchers. */
+  committed: [{ version: number; changes: readonly Change[]; outcomes: readonly Outcome[] }];
+  /** The store is done, or has failed: the compiled state is again what is durable. */
+  settled: [];
+}
+
+export class Engine extends EventEmitter<Events> {
+  readonly objects = new Objects();
+  readonly store: Store;
+  #numbering = new Numbering();
+  #compiler = new Compiler(this.objects, this.#numbering);
+  #queue: Promise<unknown> = Promise.resolve();
+  #settled = true;
+
+  private constructor(store: Store) {
+    super();
+    this.store = store;
+    for (const row of store.objects()) this.objects.put(decodeObject(row.bytes));
+    this.#compileAll();
+  }
+
+  /** What the store holds, compiled. */
+  static async open(store: Store): Promise<Engine> {
+    const engine = new Engine(store);
+    if (store.format !== COMPILE_FORMAT) await engine.#touchAll();
+    return engine;
+  }
+
+  /** A version of its own that changes every appliance: what an older program compiled is not what this one does. */
+  async #touchAll(): Promise<void> {
+    const { store } = this;
+    const { numbers, slots } = this.#numbering.takeJournal();
+    const appliances = [...this.#compiler.appliances.values()];
+    await store.commit({ version: store.version + 1, puts: [], deletes: [], numbers, slots, appliances: appliances.map(({ name }) => ({ appliance: name, keys: null })), format: COMPILE_FORMAT });
+    for (const appliance of appliances) appliance.version = store.version;
+  }
+
+  get version(): number { return this.store.version; }
+  get compiler(): Compiler { return this.#compiler; }
+  get numbering(): Numbering { return this.#numbering; }
+  /** False while the compiled state is ahead of what is durable: nothing of it may leave the controller. */
+  get settled(): boolean { return this.#settled; }
+
+  /**
+   * Carries operations out, all or none, and durably.
+   *
+   * @throws {Refusal} what is wrong with them.
+   */
+  commit(operations: readonly Operation[], dryRun = false): Promise<Committed> {
+    const result = this.#queue.then(() => this.#commit(operations, dryRun));
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Keys that changed at an appliance after `version`; undefined: only a resync brings it up to date. */
+  changesSince(appliance: string, version: number): KeySet | undefined {
+    const sets = this.store.changesSince(appliance, version);
+    if (!sets) return undefined;
+    const keys = new KeySet();
+    for (const set of sets) keys.merge(KeySet.decode(set));
+    return keys.flooded ? undefined : keys;
+  }
+
+  async #commit(operations: readonly Operation[], dryRun: boolean): Promise<Committed> {
+    const version = this.version + 1;
+    const staged = stage(this.objects, operations, version);
+    const { changes, objects } = staged;
+    if (dryRun) {
+      staged.undo();
+      return { version: this.version, objects };
+    }
+    if (changes.length === 0) return { version: this.version, objects };
+
+    let outcomes: Outcome[];
+    try {
+      outcomes = this.#compiler.apply(changes, version);
+    } catch (error) {
+      staged.undo();
+      this.#rebuild();
+      if (error instanceof Exhausted) throw new Refusal('invalid', [{ field: 'operations', rule: 'NUMBERS_EXHAUSTED', object: error.scope, description: `${error.message}; delete something there first` }]);
+      throw error;
+    }
+    const { numbers, slots } = this.#numbering.takeJournal();
+    this.#settled = false;
+    try {
+      await this.store.commit({
+        version,
+        puts: changes.flatMap(({ after }) => (after ? [{ ...after, bytes: encodeObject(after) }] : [])),
+        deletes: changes.flatMap(({ before, after }) => (before && !after ? [{ ...before, bytes: encodeObject(before) }] : [])),
+        numbers, slots,
+        appliances: outcomes.map(({ appliance, touched, gone }) => ({ appliance: appliance.name, keys: gone ? null : touched.encode() })),
+      });
+    } catch (error) {
+      staged.undo();
+      this.#rebuild();
+      this.#settled = true;
+      this.emit('settled');
+      throw error;
+    }
+    this.#settled = true;
+    this.emit('committed', { version, changes, outcomes });
+    this.emit('settled');
+    return { version, objects };
+  }
+
+  /** After a failed transaction: what is durable, compiled from scratch, is by construction the state before it. */
+  #rebuild(): void {
+    const released = this.#numbering;
+    this.#numbering = new Numbering();
+    this.#numbering.inheritAcknowledged(released);
+    this.#compiler = new Compiler(this.objects, this.#numbering);
+    this.#compileAll();
+  }
+
+  #compileAll(): void {
+    const { store } = this;
+    this.#numbering.restore(store.numbers(), store.slots());
+    const all: Change[] = [];
+    for (const kind of ['virtual-router', 'virtual-network', 'virtual-machine-interface', 'route-table'] as const) {
+      for (const object of this.objects.all(kind)) all.push({ kind, name: object.name, before: undefined, after: object });
+    }
+    this.#compiler.apply(all, store.version);
+    const versions = new Map([...store.appliances()].map(({ appliance, version }) => [appliance, version]));
+    for (const appliance of this.#compiler.appliances.values()) appliance.version = versions.get(appliance.name) ?? store.version;
+  }
+}

@@ -1,0 +1,70 @@
+/** The kinds of objects: Contrail's names, their place in proto/config.proto, and the shape of their fully qualified names. */
+import type * as wire from '../../../proto/config.ts';
+
+export interface Specs {
+  'project': wire.Project;
+  'virtual-network': wire.VirtualNetwork;
+  'floating-ip-pool': wire.FloatingIpPool;
+  'floating-ip': wire.FloatingIp;
+  'virtual-machine-interface': wire.VirtualMachineInterface;
+  'instance-ip': wire.InstanceIp;
+  'virtual-router': wire.VirtualRouter;
+  'route-table': wire.RouteTable;
+  'network-policy': wire.NetworkPolicy;
+}
+export type Kind = keyof Specs;
+export type Field = NonNullable<wire.Object['spec']>;
+
+/** An object as the controller keeps it. Never changed in place: a change is another object under the same name. */
+export type Stored<K extends Kind = Kind> = { [Each in K]: { readonly kind: Each; readonly name: string; readonly uuid: string; readonly version: number; readonly spec: Specs[Each] } }[K];
+
+interface KindInfo {
+  /** Member of wire.Object that holds the spec. */
+  readonly field: Field;
+  /** The same as it is written in field paths. */
+  readonly path: string;
+  /** What the parts of the name are. */
+  readonly parts: readonly string[];
+  /** Kind of the object that is named by all parts but the last. */
+  readonly parent?: Kind;
+}
+
+export const DOMAIN = 'default-domain';
+export const APPLIANCES = 'default-global-system-config';
+
+export const KINDS: { readonly [K in Kind]: KindInfo } = {
+  'project': { field: 'project', path: 'project', parts: [DOMAIN, 'project'] },
+  'virtual-network': { field: 'virtualNetwork', path: 'virtual_network', parts: [DOMAIN, 'project', 'network'], parent: 'project' },
+  'floating-ip-pool': { field: 'floatingIpPool', path: 'floating_ip_pool', parts: [DOMAIN, 'project', 'network', 'pool'], parent: 'virtual-network' },
+  'floating-ip': { field: 'floatingIp', path: 'floating_ip', parts: [DOMAIN, 'project', 'network', 'pool', 'floating-ip'], parent: 'floating-ip-pool' },
+  'virtual-machine-interface': { field: 'virtualMachineInterface', path: 'virtual_machine_interface', parts: [DOMAIN, 'project', 'interface'], parent: 'project' },
+  'instance-ip': { field: 'instanceIp', path: 'instance_ip', parts: ['instance-ip'] },
+  'virtual-router': { field: 'virtualRouter', path: 'virtual_router', parts: [APPLIANCES, 'appliance'] },
+  'route-table': { field: 'routeTable', path: 'route_table', parts: [DOMAIN, 'project', 'table'], parent: 'project' },
+  'network-policy': { field: 'networkPolicy', path: 'network_policy', parts: [DOMAIN, 'project', 'policy'], parent: 'project' },
+};
+
+export const isKind = (text: string): text is Kind => Object.hasOwn(KINDS, text);
+export const kindOfField = new Map<Field, Kind>((Object.keys(KINDS) as Kind[]).map((kind) => [KINDS[kind].field, kind]));
+
+/** "virtual-network default-domain:…": one string that identifies an object, for sets and for people. */
+export const idOf = (kind: Kind, name: string): string => `${kind} ${name}`;
+export const splitId = (id: string): [Kind, string] => [id.slice(0, id.indexOf(' ')) as Kind, id.slice(id.indexOf(' ') + 1)];
+
+export const parentName = (name: string): string => name.slice(0, name.lastIndexOf(':'));
+export const lastName = (name: string): string => name.slice(name.lastIndexOf(':') + 1);
+export const applianceName = (virtualRouter: string): string => lastName(virtualRouter);
+export const virtualRouterName = (appliance: string): string => `${APPLIANCES}:${appliance}`;
+export const projectOf = (name: string): string => name.split(':').slice(0, 2).join(':');
+
+/** An object out of a message. Undefined: no spec is set, so its kind is unknown. */
+export function fromWire(message: wire.Object): Stored | undefined {
+  const kind = message.spec && kindOfField.get(message.spec);
+  if (!kind) return undefined;
+  return { kind, name: message.name, uuid: message.uuid, version: message.version, spec: message[KINDS[kind].field] } as Stored;
+}
+
+export function toWire(object: Stored): wire.Object {
+  const { field } = KINDS[object.kind];
+  return { name: object.name, uuid: object.uuid, version: object.version, [field]: object.spec, spec: field };
+}

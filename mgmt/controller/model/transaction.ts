@@ -1,0 +1,266 @@
+/**
+ * A transaction on the objects: operations are applied in order, and judged by what they lead to. So their order within the
+ * transaction matters only where one operation undoes another, and whatever is refused leaves nothing behind.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import type * as wire from '../../../proto/config.ts';
+import { formatAddress, hostsOf, type Prefix } from './address.ts';
+import { fromWire, idOf, isKind, KINDS, parentName, splitId, type Kind, type Stored } from './kinds.ts';
+import type { Objects } from './objects.ts';
+import { Refusal, type RefusalKind, type Violation } from './refusal.ts';
+import { addressClaim, claimsOf, referencesOf } from './relations.ts';
+import { checkName, checkObject } from './rules/index.ts';
+import { isHostOf, poolPrefixes, subnetsOf } from './rules/network.ts';
+
+/** One object before and after; both undefined never. */
+export interface Change { readonly kind: Kind; readonly name: string; readonly before: Stored | undefined; readonly after: Stored | undefined }
+
+/** What `stage` leaves: the objects already changed, and how to take that back. */
+export interface Staged {
+  readonly changes: readonly Change[];
+  /** Objects that the operations put, in their order, as they are now. */
+  readonly objects: readonly Stored[];
+  undo(): void;
+}
+
+/** Pool that a network with `external` set has by itself. */
+const PUBLIC_POOL = 'public';
+
+/**
+ * Applies `operations` to `objects` under `version`.
+ *
+ * @throws {Refusal} with every violation that was found; the objects are then as they were.
+ */
+export function stage(objects: Objects, operations: readonly wire.Operation[], version: number): Staged {
+  const transaction = new Transaction(objects, version);
+  try {
+    operations.forEach((operation, at) => transaction.apply(operation, at));
+    transaction.finish();
+    return transaction;
+  } catch (error) {
+    transaction.undo();
+    throw error;
+  }
+}
+
+class Transaction implements Staged {
+  readonly #objects: Objects;
+  readonly #version: number;
+  readonly #before = new Map<string, Stored | undefined>();
+  /** Operation that an object was last put by: for field paths. */
+  readonly #operation = new Map<string, number>();
+  readonly #puts: string[] = [];
+  readonly #violations: Violation[] = [];
+  #refusal: RefusalKind = 'invalid';
+
+  constructor(objects: Objects, version: number) {
+    this.#objects = objects;
+    this.#version = version;
+  }
+
+  get changes(): readonly Change[] {
+    return [...this.#before].map(([id, before]) => {
+      const [kind, name] = splitId(id);
+      return { kind, name, before, after: this.#objects.get(kind, name) };
+    }).filter(({ before, after }) => before !== after);
+  }
+
+  get objects(): readonly Stored[] {
+    return this.#puts.flatMap((id) => this.#objects.get(...splitId(id)) ?? []);
+  }
+
+  undo(): void {
+    for (const [id] of this.#before) this.#objects.remove(...splitId(id));
+    for (const [, before] of this.#before) if (before) this.#objects.put(before);
+  }
+
+  apply(operation: wire.Operation, at: number): void {
+    if (operation.delete) return this.#delete(operation.delete, at);
+    const message = operation.put ?? operation.create ?? operation.update;
+    const object = message && fromWire(message);
+    if (!object) throw new Refusal('invalid', [{ field: `operations[${at}]`, rule: 'REQUIRED', object: message?.name ?? '', description: 'an operation is put, create or update with an object that has a spec, or delete' }]);
+    const id = idOf(object.kind, object.name);
+    const wrong: Violation[] = [];
+    checkName((field, rule, description) => wrong.push({ field: `operations[${at}].${field}`, rule, object: id, description }), object.kind, object.name);
+    if (wrong.length > 0) throw new Refusal('invalid', wrong);
+
+    const current = this.#objects.get(object.kind, object.name);
+    if (operation.create && current) this.#refuse('exists', at, 'name', 'EXISTS', id, 'exists already; update it, or choose another name');
+    if (operation.update && !current) this.#refuse('not-found', at, 'name', 'NOT_FOUND', id, 'does not exist; create it');
+    if (object.version !== 0 && object.version !== (current?.version ?? 0)) this.#conflict(at, id, object.version, current);
+    const filled = this.#fill(object, current, at);
+    if (current && sameSpec(current, filled)) {
+      this.#puts.push(id);
+      this.#operation.set(id, at);
+      return;
+    }
+    this.#put(filled, at);
+    this.#puts.push(id);
+    if (filled.kind === 'virtual-network') this.#keepPublicPool(filled, at);
+  }
+
+  /** Everything is applied: now judge. */
+  finish(): void {
+    for (const { kind, name, before, after } of this.changes) {
+      const id = idOf(kind, name);
+      const at = this.#operation.get(id) ?? 0;
+      if (after) this.#judge(after, id, at);
+      else if (before) this.#judgeDeleted(kind, name, id, at);
+    }
+    if (this.#violations.length > 0) throw new Refusal(this.#refusal, this.#violations);
+  }
+
+  #judge(object: Stored, id: string, at: number): void {
+    const report = (field: string, rule: string, description: string): void => {
+      this.#violations.push({ field: this.#path(at, object.kind, field), rule, object: id, description });
+    };
+    for (const { field, kind, name } of referencesOf(object)) {
+      if (!this.#objects.get(kind, name)) report(field, 'REFERENCE', `there is no ${kind} ${name}; create it first, or in the same transaction`);
+    }
+    for (const { field, claim, what } of claimsOf(object)) {
+      const others = [...this.#objects.claimants(claim)].filter((other) => other !== id);
+      if (others.length > 0) report(field, 'TAKEN', `${what} belongs to ${others.join(', ')}`);
+    }
+    checkObject(report, object, this.#objects);
+  }
+
+  #judgeDeleted(kind: Kind, name: string, id: string, at: number): void {
+    const users = [...this.#objects.users(kind, name)].sort();
+    if (users.length === 0) return;
+    this.#refusal = 'in-use';
+    const shown = users.slice(0, 20).join(', ');
+    this.#violations.push({ field: `operations[${at}].delete`, rule: 'IN_USE', object: id, description: `is used by ${shown}${users.length > 20 ? ` and ${users.length - 20} more` : ''}; delete or change these first, or in the same transaction` });
+  }
+
+  #delete(request: wire.DeleteRequest, at: number): void {
+    if (!isKind(request.kind)) throw new Refusal('invalid', [{ field: `operations[${at}].delete.kind`, rule: 'KIND', object: request.name, description: `${JSON.stringify(request.kind)} is none of ${Object.keys(KINDS).join(', ')}` }]);
+    const id = idOf(request.kind, request.name);
+    const current = this.#objects.get(request.kind, request.name);
+    if (!current) this.#refuse('not-found', at, 'delete.name', 'NOT_FOUND', id, 'does not exist');
+    if (request.version !== 0 && request.version !== current!.version) this.#conflict(at, id, request.version, current);
+    this.#remove(request.kind, request.name, at);
+    if (current!.kind === 'virtual-network' && current!.spec.external) this.#dropPublicPool(current!.name, at);
+  }
+
+  #put(object: Stored, at: number): void {
+    const id = idOf(object.kind, object.name);
+    if (!this.#before.has(id)) this.#before.set(id, this.#objects.get(object.kind, object.name));
+    this.#operation.set(id, at);
+    this.#objects.put(object);
+  }
+
+  #remove(kind: Kind, name: string, at: number): void {
+    const id = idOf(kind, name);
+    if (!this.#before.has(id)) this.#before.set(id, this.#objects.get(kind, name));
+    this.#operation.set(id, at);
+    this.#objects.remove(kind, name);
+  }
+
+  // ---- what the controller fills in ----------------------------------------------------------------------------------------
+
+  #fill(object: Stored, current: Stored | undefined, at: number): Stored {
+    const base = { name: object.name, uuid: current?.uuid ?? (object.uuid || randomUUID()), version: this.#version };
+    switch (object.kind) {
+      case 'virtual-machine-interface': {
+        const kept = current?.kind === object.kind ? current.spec.mac : '';
+        return { ...base, kind: object.kind, spec: { ...object.spec, mac: object.spec.mac || kept || macOf(base.uuid) } };
+      }
+      case 'floating-ip': {
+        const kept = current?.kind === object.kind ? current.spec.address : '';
+        return { ...base, kind: object.kind, spec: { ...object.spec, address: object.spec.address || kept || this.#allocateFloating(object.name, at) } };
+      }
+      case 'instance-ip': {
+        const kept = current?.kind === object.kind && current.spec.virtualNetwork === object.spec.virtualNetwork ? current.spec.address : '';
+        return { ...base, kind: object.kind, spec: { ...object.spec, address: object.spec.address || kept || this.#allocateInstance(object.spec.virtualNetwork, object.name, at) } };
+      }
+      default:
+        return { ...object, ...base } as Stored;
+    }
+  }
+
+  #allocateFloating(name: string, at: number): string {
+    const pool = this.#objects.get('floating-ip-pool', parentName(name));
+    const network = this.#objects.get('virtual-network', parentName(parentName(name)));
+    if (!pool || !network) return this.#refuse('invalid', at, 'name', 'REFERENCE', idOf('floating-ip', name), `there is no floating-ip-pool ${parentName(name)}; put it before the floating IP that takes an address from it`);
+    return this.#allocate(network, poolPrefixes(pool, network), `pool ${pool.name}`, idOf('floating-ip', name), at);
+  }
+
+  #allocateInstance(networkName: string, name: string, at: number): string {
+    const network = this.#objects.get('virtual-network', networkName);
+    if (!network) return this.#refuse('invalid', at, 'instance_ip.virtual_network', 'REFERENCE', idOf('instance-ip', name), `there is no virtual-network ${networkName}; put it before what takes an address from it`);
+    return this.#allocate(network, subnetsOf(network), network.name, idOf('instance-ip', name), at);
+  }
+
+  /** The lowest free address. */
+  #allocate(network: Stored<'virtual-network'>, prefixes: readonly Prefix[], what: string, id: string, at: number): string {
+    for (const prefix of prefixes) {
+      const { first, last } = hostsOf(prefix);
+      for (let address = Math.max(first, hintOf(this.#objects, network.name, first)); address <= last; address++) {
+        if (this.#objects.claimants(addressClaim(network.name, address)).size > 0 || !isHostOf(prefix, address, network)) continue;
+        setHint(this.#objects, network.name, first, address + 1);
+        return formatAddress(address);
+      }
+      setHint(this.#objects, network.name, first, 0);
+      for (let address = first; address <= last; address++) {
+        if (this.#objects.claimants(addressClaim(network.name, address)).size === 0 && isHostOf(prefix, address, network)) return formatAddress(address);
+      }
+    }
+    return this.#refuse('invalid', at, 'address', 'POOL_EXHAUSTED', id, `${what} has no free address; free one, or add a subnet`);
+  }
+
+  #keepPublicPool(network: Stored<'virtual-network'>, at: number): void {
+    const name = `${network.name}:${PUBLIC_POOL}`;
+    const pool = this.#objects.get('floating-ip-pool', name);
+    if (network.spec.external && !pool) {
+      this.#put({ kind: 'floating-ip-pool', name, uuid: randomUUID(), version: this.#version, spec: { subnets: [], projects: [] } }, at);
+    }
+    const before = this.#before.get(idOf('virtual-network', network.name));
+    if (!network.spec.external && before?.kind === 'virtual-network' && before.spec.external) this.#dropPublicPool(network.name, at);
+  }
+
+  #dropPublicPool(network: string, at: number): void {
+    const name = `${network}:${PUBLIC_POOL}`;
+    if (this.#objects.get('floating-ip-pool', name) && this.#objects.users('floating-ip-pool', name).size === 0) this.#remove('floating-ip-pool', name, at);
+  }
+
+  // ---- refusals ------------------------------------------------------------------------------------------------------------
+
+  #path(at: number, kind: Kind, field: string): string {
+    return field === 'name' ? `operations[${at}].name` : `operations[${at}].${KINDS[kind].path}${field ? `.${field}` : ''}`;
+  }
+
+  #refuse(kind: RefusalKind, at: number, field: string, rule: string, object: string, description: string): never {
+    throw new Refusal(kind, [{ field: `operations[${at}].${field}`, rule, object, description }]);
+  }
+
+  #conflict(at: number, id: string, expected: number, current: Stored | undefined): never {
+    return this.#refuse('conflict', at, 'version', 'VERSION', id, current
+      ? `is at version ${current.version}, not ${expected}: somebody changed it; read it again and repeat the change`
+      : `does not exist any more (expected version ${expected})`);
+  }
+}
+
+/** A locally administered address out of the UUID, as Contrail does: stable for the interface's life. */
+function macOf(uuid: string): string {
+  const hash = createHash('sha256').update(uuid).digest();
+  return ['02', ...[...hash.subarray(0, 5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
+/** Where the next search for a free address begins: a freed address is not given to somebody else at once. */
+const hints = new WeakMap<Objects, Map<string, number>>();
+function hintOf(objects: Objects, network: string, first: number): number { return hints.get(objects)?.get(`${network} ${first}`) ?? 0; }
+function setHint(objects: Objects, network: string, first: number, next: number): void {
+  let ofThese = hints.get(objects);
+  if (!ofThese) hints.set(objects, ofThese = new Map());
+  ofThese.set(`${network} ${first}`, next);
+}
+
+function sameSpec(one: Stored, other: Stored): boolean {
+  return JSON.stringify(one.spec, bytes) === JSON.stringify(other.spec, bytes);
+}
+
+/** Buffers compare by digest: a table of a million routes is not turned into text. */
+function bytes(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  const raw = this[key];
+  return Buffer.isBuffer(raw) ? createHash('sha256').update(raw).digest('base64') : value;
+}

@@ -1,0 +1,198 @@
+/**
+ * Numbers that must stay the same across restarts: VRF, interface, next-hop ids and labels of each appliance, route targets.
+ * Whoever wants one names a key; the same key gets the same number as long as it is held. Changes are kept in a journal that the
+ * store writes in the transaction that they belong to.
+ *
+ * A freed number is not given out again until its appliance has acknowledged a version that no longer has it (so that what lies
+ * in an appliance's tables, live or on disk, never means something else), and until `rest` others have been freed since.
+ */
+import { MAX_INTERFACES, MAX_LABELS, MAX_NEXTHOPS, MAX_VRFS, MIN_LABEL } from '../../../wasm-core/layout.ts';
+import { FIRST_AUTO_TARGET, LAST_AUTO_TARGET } from './route-target.ts';
+
+interface Range { readonly first: number; readonly last: number; readonly rest: number }
+
+/** VRF 0 is the fabric's. Next hops stay dense, since DIR-24-8 tables name only the first 32,768. */
+const RANGES: Readonly<Record<string, Range>> = {
+  'route-target': { first: FIRST_AUTO_TARGET, last: LAST_AUTO_TARGET, rest: 1024 },
+  'vrf': { first: 1, last: MAX_VRFS - 1, rest: 256 },
+  'interface': { first: 1, last: MAX_INTERFACES - 1, rest: 256 },
+  'nexthop': { first: 1, last: MAX_NEXTHOPS - 1, rest: 1024 },
+  'label': { first: MIN_LABEL, last: MAX_LABELS - 1, rest: 4096 },
+};
+export type Space = 'route-target' | 'vrf' | 'interface' | 'nexthop' | 'label';
+
+/** A row of the store. `freed` is the version that gave it up (then it has no key), 0 while it is held. */
+export interface NumberRow { readonly scope: string; readonly number: number; readonly key: string; readonly freed: number }
+/** Slots of an ECMP group in order; '' is a place-holder. Empty: the group is gone. */
+export interface SlotsRow { readonly scope: string; readonly key: string; readonly slots: readonly string[] }
+export interface NumberJournal { readonly numbers: readonly NumberRow[]; readonly slots: readonly SlotsRow[] }
+
+/** No number is left. */
+export class Exhausted extends Error {
+  readonly scope: string;
+  constructor(scope: string, range: Range) {
+    super(`${scope}: all ${range.last - range.first + 1} numbers are in use`);
+    this.scope = scope;
+  }
+}
+
+class Numbers {
+  readonly range: Range;
+  readonly held = new Map<string, number>();
+  /** In the order of their freeing. */
+  freed: { number: number; version: number }[] = [];
+  next: number;
+
+  constructor(range: Range) {
+    this.range = range;
+    this.next = range.first;
+  }
+}
+
+/** Numbers of the whole system ('' as the appliance) and of each appliance. */
+export class Numbering {
+  readonly #spaces = new Map<string, Numbers>();
+  readonly #slots = new Map<string, Map<string, readonly string[]>>();
+  /** Version up to which an appliance has let go of what was freed. */
+  readonly #released = new Map<string, number>();
+  #numbers = new Map<string, NumberRow>();
+  #slotRows = new Map<string, SlotsRow>();
+  /** Of the transaction under way. */
+  version = 0;
+
+  /** The number of `key`, which is now held. */
+  take(appliance: string, space: Space, key: string): number {
+    const scope = scopeOf(appliance, space);
+    const numbers = this.#space(scope);
+    const known = numbers.held.get(key);
+    if (known !== undefined) return known;
+    const number = this.#fresh(appliance, scope, numbers);
+    numbers.held.set(key, number);
+    this.#write({ scope, number, key, freed: 0 });
+    return number;
+  }
+
+  /** The number of `key`, if it is held. */
+  find(appliance: string, space: Space, key: string): number | undefined {
+    return this.#spaces.get(scopeOf(appliance, space))?.held.get(key);
+  }
+
+  release(appliance: string, space: Space, key: string): void {
+    const scope = scopeOf(appliance, space);
+    const numbers = this.#space(scope);
+    const number = numbers.held.get(key);
+    if (number === undefined) return;
+    numbers.held.delete(key);
+    numbers.freed.push({ number, version: this.version });
+    this.#write({ scope, number, key: '', freed: this.version });
+  }
+
+  /**
+   * Slots of an ECMP group: members that were there keep theirs, a removed one leaves a place-holder that the next new one takes.
+   * A group that is new gets its members in the order given.
+   */
+  slots(appliance: string, key: string, members: readonly string[]): readonly string[] {
+    let groups = this.#slots.get(appliance);
+    if (!groups) this.#slots.set(appliance, groups = new Map());
+    const before = groups.get(key) ?? [];
+    const after = before.map((member) => (members.includes(member) ? member : ''));
+    for (const member of members) {
+      if (after.includes(member)) continue;
+      const hole = after.indexOf('');
+      if (hole >= 0) after[hole] = member;
+      else after.push(member);
+    }
+    if (after.length !== before.length || after.some((member, at) => member !== before[at])) {
+      groups.set(key, after);
+      this.#slotRows.set(`${appliance}\n${key}`, { scope: appliance, key, slots: after });
+    }
+    return after;
+  }
+
+  dropSlots(appliance: string, key: string): void {
+    if (this.#slots.get(appliance)?.delete(key)) this.#slotRows.set(`${appliance}\n${key}`, { scope: appliance, key, slots: [] });
+  }
+
+  /** A removed appliance's numbers are freed, not forgotten: one that comes back under its name still holds the old ones. */
+  releaseAll(appliance: string): void {
+    for (const space of Object.keys(RANGES) as Space[]) {
+      for (const key of [...this.#spaces.get(scopeOf(appliance, space))?.held.keys() ?? []]) this.release(appliance, space, key);
+    }
+    for (const key of [...this.#slots.get(appliance)?.keys() ?? []]) this.dropSlots(appliance, key);
+  }
+
+  /** The appliance no longer holds what was freed up to `version`. */
+  acknowledge(appliance: string, version: number): void { this.#released.set(appliance, version); }
+
+  inheritAcknowledged(other: Numbering): void {
+    for (const [appliance, version] of other.#released) this.#released.set(appliance, version);
+  }
+
+  /** What changed since the last call. */
+  takeJournal(): NumberJournal {
+    const journal = { numbers: [...this.#numbers.values()], slots: [...this.#slotRows.values()] };
+    this.#numbers = new Map();
+    this.#slotRows = new Map();
+    return journal;
+  }
+
+  /** As the store has it. */
+  restore(numbers: Iterable<NumberRow>, slots: Iterable<SlotsRow>): void {
+    for (const { scope, number, key, freed } of numbers) {
+      const space = this.#space(scope);
+      if (freed === 0) space.held.set(key, number);
+      else space.freed.push({ number, version: freed });
+      space.next = Math.max(space.next, number + 1);
+    }
+    for (const { freed } of this.#spaces.values()) freed.sort((one, other) => one.version - other.version || one.number - other.number);
+    for (const { scope, key, slots: members } of slots) {
+      let groups = this.#slots.get(scope);
+      if (!groups) this.#slots.set(scope, groups = new Map());
+      groups.set(key, members);
+    }
+  }
+
+  /** An independent copy, without a journal. */
+  clone(): Numbering {
+    const copy = new Numbering();
+    copy.version = this.version;
+    for (const [scope, numbers] of this.#spaces) {
+      const space = copy.#space(scope);
+      for (const [key, number] of numbers.held) space.held.set(key, number);
+      space.freed = [...numbers.freed];
+      space.next = numbers.next;
+    }
+    for (const [scope, groups] of this.#slots) copy.#slots.set(scope, new Map(groups));
+    for (const [appliance, version] of this.#released) copy.#released.set(appliance, version);
+    return copy;
+  }
+
+  #fresh(appliance: string, scope: string, numbers: Numbers): number {
+    const { range, freed } = numbers;
+    const oldest = freed[0];
+    if (oldest && freed.length > range.rest && oldest.version <= (this.#released.get(appliance) ?? (appliance === '' ? Infinity : -1))) {
+      freed.shift();
+      return oldest.number;
+    }
+    if (numbers.next <= range.last) return numbers.next++;
+    if (oldest) {
+      freed.shift();
+      return oldest.number;
+    }
+    throw new Exhausted(scope, range);
+  }
+
+  #space(scope: string): Numbers {
+    let numbers = this.#spaces.get(scope);
+    if (!numbers) this.#spaces.set(scope, numbers = new Numbers(RANGES[splitScope(scope)[1]]!));
+    return numbers;
+  }
+
+  #write(row: NumberRow): void { this.#numbers.set(`${row.scope} ${row.number}`, row); }
+}
+
+const scopeOf = (appliance: string, space: Space): string => `${appliance}/${space}`;
+function splitScope(scope: string): [string, Space] {
+  const slash = scope.lastIndexOf('/');
+  return [scope.slice(0, slash), scope.slice(slash + 1) as Space];
+}

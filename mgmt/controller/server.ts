@@ -1,0 +1,52 @@
+/** The controller's gRPC server: config API, sync and health on one port, all by mutual TLS. */
+import { HealthImplementation } from 'grpc-health-check';
+import type * as grpc from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { Config } from '../../proto/config.ts';
+import { addService, createServer, listen } from '../../proto/load.ts';
+import { Sync } from '../../proto/sync.ts';
+import { serverCredentials } from '../pki/credentials.ts';
+import { configHandlers } from './api/config.ts';
+import type { Engine } from './engine.ts';
+import { SyncServer } from './sync/server.ts';
+
+export interface Listening {
+  readonly port: number;
+  readonly sync: SyncServer;
+  /** Ends sessions, lets calls finish, then closes; whoever does not finish is cut off. */
+  close(): Promise<void>;
+}
+
+/** How long calls may take to finish at shutdown. */
+const GRACE_MS = 2000;
+/** Route tables of a million prefixes come in one message. */
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Serves `engine` on `address` ("host:port"; port 0: any).
+ *
+ * @param pki folder with ca.crt, NAME.crt and NAME.key; @param name of the controller, and of its certificate.
+ */
+export async function serve(engine: Engine, address: string, pki: string, name: string, log: Logger): Promise<Listening> {
+  const sync = new SyncServer(engine, name, log);
+  const server = createServer({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES, 'grpc.max_send_message_length': MAX_REQUEST_BYTES });
+  addService(server, Sync, sync.handlers);
+  addService(server, Config, configHandlers(engine, sync));
+  const health = new HealthImplementation({ '': 'SERVING', [Config.name]: 'SERVING', [Sync.name]: 'SERVING' });
+  health.addToServer(server as unknown as Parameters<typeof health.addToServer>[0]);
+  const port = await listen(server, address, serverCredentials(pki, name));
+  return {
+    port, sync,
+    async close() {
+      for (const service of ['', Config.name, Sync.name]) health.setStatus(service, 'NOT_SERVING');
+      sync.close();
+      await shutdown(server);
+    },
+  };
+}
+
+async function shutdown(server: grpc.Server): Promise<void> {
+  const timer = setTimeout(() => server.forceShutdown(), GRACE_MS);
+  await new Promise<void>((resolve) => { server.tryShutdown(() => resolve()); });
+  clearTimeout(timer);
+}

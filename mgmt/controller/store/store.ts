@@ -1,0 +1,54 @@
+/**
+ * What the controller must never lose, behind one interface: objects with their history, the numbers that were given out, and for
+ * each appliance which of its records each version changed. A commit is whole or not at all, and durable when its promise resolves.
+ */
+import type { Kind } from '../model/kinds.ts';
+import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
+
+/** An object as it is kept: `bytes` is a wrouter.config.v1.Object. */
+export interface StoredRow { readonly kind: Kind; readonly name: string; readonly uuid: string; readonly version: number; readonly bytes: Uint8Array }
+
+/** One step in an object's history. Deleted: `bytes` is the last state. */
+export interface HistoryRow extends StoredRow { readonly deleted: boolean }
+
+/**
+ * What a version changed at one appliance. `keys` null: more than a set of keys holds, so earlier versions of it can no longer be
+ * brought up to date by a delta.
+ */
+export interface ApplianceRow { readonly appliance: string; readonly keys: string | null }
+
+export interface StoreCommit {
+  /** The store's version plus one. */
+  readonly version: number;
+  readonly puts: readonly StoredRow[];
+  readonly deletes: readonly StoredRow[];
+  readonly numbers: readonly NumberRow[];
+  readonly slots: readonly SlotsRow[];
+  readonly appliances: readonly ApplianceRow[];
+  /** Of the compile step, when it changed. */
+  readonly format?: number;
+}
+
+/** Version of the last change of an appliance, and the oldest from which deltas are known. */
+export interface ApplianceVersion { readonly appliance: string; readonly version: number; readonly floor: number }
+
+export interface Store {
+  /** Identity of this history; a restored backup or a new store has versions that mean something else. */
+  readonly stateId: string;
+  readonly version: number;
+  objects(): Iterable<StoredRow>;
+  numbers(): Iterable<NumberRow>;
+  slots(): Iterable<SlotsRow>;
+  appliances(): Iterable<ApplianceVersion>;
+  /** @throws when it cannot be made durable; then nothing of it is kept. */
+  commit(commit: StoreCommit): Promise<void>;
+  /** Sets of keys that changed at an appliance after `version`, oldest first; undefined: not known any more. */
+  changesSince(appliance: string, version: number): string[] | undefined;
+  /** History after `version`, at most `limit` steps; undefined: not known any more. */
+  history(version: number, limit: number): HistoryRow[] | undefined;
+  /** States of one object, newest first. */
+  versionsOf(kind: Kind, name: string): HistoryRow[];
+  /** The compile step's format: when it differs from the code's, appliances must be resynced. */
+  readonly format: number;
+  close(): void;
+}

@@ -1,0 +1,239 @@
+/**
+ * One appliance's stream. It holds keys of what the appliance lacks, never the records: what is sent is packed at the moment
+ * when there is room for it, so a slow appliance gets the present and costs a bounded set of keys. See docs/sync.md.
+ */
+import type { KeySet } from '../compile/keys.ts';
+import { KeySet as Keys } from '../compile/keys.ts';
+import type { Appliance } from '../compile/appliance.ts';
+import { describeRecord } from '../compile/describe.ts';
+import { packAll, Packer, packKeys, type Batch, type Packed } from '../compile/pack.ts';
+import { RESULT_NOT_FOUND } from '../../../wasm-core/records.ts';
+import type { Ack, ControllerMessage } from '../../../proto/sync.ts';
+import type { Draft } from '../../../proto/load.ts';
+
+/** Messages that may wait for their acknowledgement. */
+export const MAX_IN_FLIGHT = 4;
+/** Refused records that are remembered, the latest ones. */
+const MAX_REFUSED = 1000;
+
+export interface RefusedRecord { readonly record: string; readonly code: number; readonly reason: string; readonly version: number }
+
+/** How a session begins. */
+export type Opening =
+  | { readonly kind: 'delta'; readonly version: number; readonly keys: KeySet }
+  /** `sweepFirst`: what the appliance holds is of another history, whose ids mean other things; it goes before ours come. */
+  | { readonly kind: 'resync'; readonly force: boolean; readonly sweepFirst: boolean };
+
+/** What a session needs of its surroundings. */
+export interface SessionHost {
+  /** The state as it is now; undefined: the appliance is no more. */
+  state(): Appliance | undefined;
+  /** False while the state is ahead of the store. */
+  settled(): boolean;
+  /** A version is live at the appliance. */
+  live(version: number): void;
+  /** Writes a message; false: no more until `drained`. */
+  write(message: Draft<ControllerMessage>): boolean;
+  /** After a refusal of a whole message: call `retry` after some time. */
+  retryLater(): void;
+}
+
+interface Sent {
+  readonly nonce: number;
+  readonly version: number;
+  readonly batches: readonly Batch[];
+  readonly end: 'sweep' | 'resync' | undefined;
+}
+
+interface Resync { readonly epoch: number; readonly force: boolean; readonly sweepOnly: boolean; readonly packer: Packer; readonly walk: Generator<void>; ended: boolean }
+
+export class Session {
+  readonly #host: SessionHost;
+  readonly #dirty = new Keys();
+  readonly #inFlight: Sent[] = [];
+  readonly refused = new Map<string, RefusedRecord>();
+  #resync: Resync | undefined;
+  #epoch = 0;
+  #nonce = 0;
+  /** Version that the messages sent so far lead to; 0 = none that has a name. */
+  #sent = 0;
+  #blocked = false;
+  #closed = false;
+  live = 0;
+  updates = 0;
+  records = 0;
+  problem = '';
+
+  constructor(host: SessionHost, opening: Opening) {
+    this.#host = host;
+    if (opening.kind === 'delta') {
+      this.#sent = this.live = opening.version;
+      this.#dirty.merge(opening.keys);
+    } else {
+      this.#begin(opening.force, opening.sweepFirst);
+    }
+    this.pump();
+  }
+
+  get state(): 'resync' | 'behind' | 'in-sync' {
+    if (this.#resync) return 'resync';
+    return this.#inFlight.length > 0 || !this.#dirty.empty ? 'behind' : 'in-sync';
+  }
+
+  get unacknowledged(): number { return this.#inFlight.length; }
+  /** Keys that wait: what a stalled appliance costs. */
+  get pending(): number { return this.#dirty.size; }
+
+  changed(keys: KeySet): void {
+    this.#dirty.merge(keys);
+    this.pump();
+  }
+
+  drained(): void {
+    this.#blocked = false;
+    this.pump();
+  }
+
+  close(): void { this.#closed = true; }
+
+  /** Everything again. */
+  resync(force: boolean): void {
+    this.#begin(force, false);
+    this.pump();
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------------------------------------
+
+  /** Sends as much as there is room for. */
+  pump(): void {
+    while (!this.#closed && !this.#blocked && this.#inFlight.length < MAX_IN_FLIGHT && this.#host.settled()) {
+      const state = this.#host.state();
+      if (!state || !this.#sendNext(state)) return;
+    }
+  }
+
+  /** One message; false: there is nothing to send. */
+  #sendNext(state: Appliance): boolean {
+    const resync = this.#resync;
+    if (resync?.sweepOnly) {
+      if (resync.ended) return false;
+      this.#sendEnd(resync, 0);
+      return true;
+    }
+    if (this.#dirty.flooded) this.#begin(true, false);
+    // What changed goes before what is walked: the walk may come upon routes whose next hops are new.
+    if (!this.#dirty.empty) return this.#sendKeys(state);
+    if (!this.#resync || this.#resync.ended) return false;
+    return this.#walk(state, this.#resync);
+  }
+
+  #sendKeys(state: Appliance): boolean {
+    const packer = new Packer();
+    packKeys(state, this.#dirty, packer).next();
+    if (packer.empty) {
+      // Came and went before it was sent, or names nothing that has a record.
+      this.#dirty.clear();
+      if (!this.#resync && this.#sent !== state.version) this.#sendUpdate(packer.take(), this.#sent = state.version);
+      return true;
+    }
+    if (!this.#resync && this.#dirty.empty) this.#sent = state.version;
+    this.#sendUpdate(packer.take(), this.#resync ? 0 : this.#sent);
+    return true;
+  }
+
+  #walk(state: Appliance, resync: Resync): boolean {
+    const done = resync.walk.next().done === true;
+    if (!resync.packer.empty) this.#sendUpdate(resync.packer.take(), 0);
+    if (done) this.#sendEnd(resync, state.version);
+    return true;
+  }
+
+  #begin(force: boolean, sweepOnly: boolean): void {
+    const state = this.#host.state();
+    if (!state) return;
+    this.#dirty.clear();
+    this.refused.clear();
+    this.problem = '';
+    const packer = new Packer();
+    this.#resync = { epoch: ++this.#epoch, force: force || sweepOnly, sweepOnly, packer, walk: packAll(state, packer), ended: false };
+    this.#write({ beginResync: { epoch: this.#epoch } });
+  }
+
+  #sendEnd(resync: Resync, version: number): void {
+    resync.ended = true;
+    const nonce = ++this.#nonce;
+    this.#inFlight.push({ nonce, version, batches: [], end: resync.sweepOnly ? 'sweep' : 'resync' });
+    this.#write({ endResync: { nonce, epoch: resync.epoch, version, force: resync.force } });
+  }
+
+  #sendUpdate({ batches, names, records }: Packed, version: number): void {
+    const nonce = ++this.#nonce;
+    this.#inFlight.push({ nonce, version, batches, end: undefined });
+    this.updates++;
+    this.records += records;
+    this.#write({ update: { nonce, version, batches, names } });
+  }
+
+  #write(message: Draft<ControllerMessage>): void {
+    if (!this.#host.write(message)) this.#blocked = true;
+  }
+
+  // ---- acknowledgements ------------------------------------------------------------------------------------------------------
+
+  /** @throws when the appliance breaks the protocol: the stream is then ended. */
+  acknowledged(ack: Ack): void {
+    const sent = this.#inFlight.shift();
+    if (!sent || sent.nonce !== ack.nonce) throw new Error(`ack of nonce ${ack.nonce}, expected ${sent ? sent.nonce : 'none'}: acknowledge every Update and EndResync once, in order`);
+    if (ack.error) this.#refusedWhole(sent, ack.error);
+    else {
+      this.#noteRefusals(sent, ack);
+      this.#goneLive(sent);
+    }
+    this.pump();
+  }
+
+  #goneLive(sent: Sent): void {
+    if (sent.end === 'sweep') {
+      this.#begin(true, false);
+      return;
+    }
+    if (sent.end === 'resync' && this.#resync?.ended) {
+      this.#resync = undefined;
+      this.#sent = sent.version;
+      this.problem = '';
+    }
+    if (sent.version === 0) return;
+    this.live = sent.version;
+    this.#host.live(sent.version);
+  }
+
+  #refusedWhole(sent: Sent, error: string): void {
+    this.problem = error;
+    if (sent.end) {
+      // A guard: only an operator can say that so much may go. Changes go on meanwhile, nothing is swept.
+      this.problem = `${error} (resync it with force if that is meant)`;
+      return;
+    }
+    this.#host.retryLater();
+  }
+
+  #noteRefusals(sent: Sent, ack: Ack): void {
+    const refused = new Set<string>();
+    for (const refusal of ack.refusals) {
+      if (refusal.code === RESULT_NOT_FOUND) continue;
+      const record = describeRecord(sent.batches[refusal.batch], refusal.record);
+      refused.add(record);
+      this.refused.delete(record);
+      this.refused.set(record, { record, code: refusal.code, reason: refusal.reason, version: sent.version });
+      if (this.refused.size > MAX_REFUSED) this.refused.delete(this.refused.keys().next().value!);
+    }
+    if (this.refused.size === refused.size) return;
+    // What was refused before and is live now is no longer a problem.
+    for (const batch of sent.batches) {
+      for (let at = 0; at < batch.count; at++) {
+        const record = describeRecord(batch, at);
+        if (!refused.has(record)) this.refused.delete(record);
+      }
+    }
+  }
+}
