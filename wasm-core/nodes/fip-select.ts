@@ -4,8 +4,8 @@
  * Next: nexthop.
  */
 import {
-  FIP_KEY, FIP_NEW, FIP_TAG, FR_DIRECTION, FR_NEXT, FR_VRF, FIPD_EGRESS, LC_TRACING, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, M_DST, M_FLAGS, M_LENGTH, M_LPM, M_NH,
-  M_ROOT, M_SCRATCH, M_SNAT, M_VRF, MF_SNAT, TAG_CHAIN, TAG_VRF_SHIFT,
+  FIP_NEW, FIP_TAG, FR_DIRECTION, FR_NEXT, FR_VRF, FIPD_EGRESS, LC_TRACING, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, M_DST, M_FLAGS, M_LENGTH, M_LPM, M_NH,
+  M_ROOT, M_SCRATCH, M_SNAT, M_SRC, M_VRF, MF_SNAT, TAG_CHAIN, TAG_VRF_SHIFT,
 } from '../layout';
 import { NODE_FIP_SELECT, NODE_NEXTHOP } from '../generated';
 import { lpmFirst, lpmLookup, lpmMatch, lpmRest, lpmRoot } from '../tables/lpm';
@@ -98,7 +98,7 @@ export function fipSelect(lc: usize): void {
       leaf = lpmMatch(root, destination, first);
       wins = (leaf >>> LEAF_LENGTH_SHIFT) > (native >>> LEAF_LENGTH_SHIFT);
     }
-    if (wins) wins = load<u32>(lane, FIP_NEW) != load<u32>(lane, FIP_KEY); // else it only permits the address
+    if (wins) wins = load<u32>(lane, FIP_NEW) != load<u32>(meta, M_SRC); // else it only permits the address
     if (wins) choose(counters, meta, lane, tag >>> TAG_VRF_SHIFT, leaf);
     else store<u32>(meta, 0, M_SNAT);
   }

@@ -59,7 +59,6 @@ export function giveUp(index: u32): void {
 
 /** Takes in who has the address: destination MAC and the first bytes of the own one, by one store. A static record stays. */
 export function learnNeighbour(lc: usize, index: u32, iface: u32, mac: u64): void {
-  if (load<u32>(lc, LC_TRACING) != 0) return;
   const neighbour: usize = neighbourAt(index);
   if ((load<u32>(neighbour, NB_FLAGS) & NBF_STATIC) != 0) return;
   store<u32>(neighbour, nowMs(lc), NB_SEEN_MS);
@@ -80,12 +79,12 @@ export function isStale(neighbour: usize, now: u32): bool {
  * then false, and the packet has to wait for it like any other.
  */
 export function confirmNeighbour(lc: usize, index: u32): bool {
-  if (load<u32>(lc, LC_TRACING) != 0) return true;
   const neighbour: usize = neighbourAt(index);
   const now: u32 = nowMs(lc);
   const tries: u32 = atomic.load<u32>(neighbour + NB_TRIES);
   const asked: u32 = atomic.load<u32>(neighbour + NB_ASKED_MS);
   if (tries != 0 && now - asked < NB_RETRY_MS) return true;
+  if (load<u32>(lc, LC_TRACING) != 0) return tries < NB_MAX_TRIES;
   if (tries >= NB_MAX_TRIES) {
     atomic.store<u64>(neighbour + NB_MAC, 0);
     atomic.store<u32>(neighbour + NB_TRIES, 0);

@@ -3,8 +3,8 @@
  * docs/forwarding.md §8.1, §8.2. Nexts: encapsulate, ethernet-output, or fragment when it is larger than the next hop takes.
  */
 import {
-  FIP_DELTA, FIP_KEY, FIP_NEW, FIP_RECORDS, FR_DELTA, FR_PUBLIC, IF_KIND, IF_VRF, IFK_WORKLOAD, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_DNAT, M_FLAGS,
-  M_IHL, M_L3, M_LENGTH, M_NH, M_PROTOCOL, M_RX_IF, M_SNAT, M_SRC, M_TX_IF, MF_DNAT, MF_FRAGMENT, MF_ORIGINATED, MF_SNAT, NH_KIND, NH_MTU, NHK_TUNNEL_GRE,
+  FIP_DELTA, FIP_NEW, FIP_RECORDS, FR_DELTA, FR_PUBLIC, IF_KIND, IF_VRF, IFK_WORKLOAD, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_DNAT, M_DST,
+  M_FLAGS, M_IHL, M_L3, M_LENGTH, M_NH, M_PROTOCOL, M_RX_IF, M_SNAT, M_SRC, M_TX_IF, MF_DNAT, MF_FRAGMENT, MF_ORIGINATED, MF_SNAT, NH_KIND, NH_MTU, NHK_TUNNEL_GRE,
   VRF_MSS, VRF_SHIFT, VRFS,
 } from '../layout';
 import { DROP_L4_TRUNCATED, NODE_ENCAPSULATE, NODE_ETHERNET_OUTPUT, NODE_FRAGMENT, NODE_REWRITE } from '../generated';
@@ -97,7 +97,7 @@ export function rewrite(lc: usize): void {
           translateQuoted(
             l3, ihl, length,
             snat != 0 ? load<u32>(meta, M_SRC) : 0, snat != 0 ? snatAddress(snat) : 0,
-            dnat != 0 ? load<u32>(dnat, FIP_KEY) : 0, dnat != 0 ? load<u32>(dnat, FIP_NEW) : 0,
+            dnat != 0 ? load<u32>(meta, M_DST) : 0, dnat != 0 ? load<u32>(dnat, FIP_NEW) : 0,
           );
         }
       }

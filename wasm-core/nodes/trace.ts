@@ -4,12 +4,12 @@
  */
 import {
   FIP_KEY, FIP_NEW, FIP_TAG, FR_DIRECTION, FR_NEXT, FR_PUBLIC, FR_VRF, FIPD_EGRESS, FRAME_SHIFT, LC_FREE, LC_FREE_COUNT, LC_METAS, LEAF_NH_MASK, M_DNAT,
-  M_DST, M_FRAME, M_L3, M_LPM, M_NH, M_RX_IF, M_SRC, M_VRF, MAX_METAS, MAX_NEIGHBOURS, MAX_TRACE_EVENTS, META_SIZE, NB_KEY, NB_MAC,
+  M_DROP, M_DST, M_FRAME, M_L3, M_LPM, M_NH, M_RX_IF, M_SRC, M_VRF, MAX_METAS, MAX_NEIGHBOURS, MAX_TRACE_EVENTS, META_SIZE, NB_KEY, NB_MAC,
   NH_INTERFACE, NH_KIND, NH_NEIGHBOUR, NH_REMOTE, NHK_RESOLVE, TAG_CHAIN, TAG_VRF_SHIFT, TE_ARGS, TE_KIND, TE_META, TE_NODE, TE_PACKET, TE_PACKET_SIZE,
   TEK_CANDIDATE, TEK_PASS, TRACE, TRACE_EVENT_SIZE, TRACE_EVENTS, TRACE_FRAME,
 } from '../layout';
 import {
-  NODE_ENCAPSULATE, NODE_ETHERNET_OUTPUT, NODE_FIP_SELECT, NODE_IP4_LOOKUP, NODE_MPLS_INPUT, NODE_NEIGHBOUR, NODE_NEXTHOP,
+  DROP_RPF_FAILED, NODE_ENCAPSULATE, NODE_ETHERNET_OUTPUT, NODE_FIP_SELECT, NODE_IP4_LOOKUP, NODE_MPLS_INPUT, NODE_NEIGHBOUR, NODE_NEXTHOP,
 } from '../generated';
 import { fipPrivate } from '../tables/fip';
 import { neighbourAt, neighbourFind } from '../tables/neighbour';
@@ -124,7 +124,8 @@ export function traceNode(lc: usize, node: u32): void {
     if (node == NODE_FIP_SELECT) appendCandidates(lc, meta);
     const event: usize = append(lc, node, TEK_PASS, meta);
     if (event == 0) return;
-    if (node == NODE_IP4_LOOKUP || node == NODE_FIP_SELECT) setMatch(event, load<u32>(meta, M_VRF), load<u32>(meta, M_DST));
+    if (<u32>load<u8>(meta, M_DROP) == DROP_RPF_FAILED) setMatch(event, load<u32>(meta, M_VRF), load<u32>(meta, M_SRC));
+    else if (node == NODE_IP4_LOOKUP || node == NODE_FIP_SELECT) setMatch(event, load<u32>(meta, M_VRF), load<u32>(meta, M_DST));
     else if (node == NODE_NEXTHOP || node == NODE_MPLS_INPUT) setNexthop(event, meta, node);
     else if (node == NODE_ENCAPSULATE || node == NODE_ETHERNET_OUTPUT || node == NODE_NEIGHBOUR) setNeighbour(event, meta);
   }
