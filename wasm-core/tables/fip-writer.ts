@@ -15,12 +15,13 @@ import {
   FL_DIRECTION, FL_INTERFACE, FL_ORDER, FL_PRIVATE, FL_PUBLIC, FL_VRF, FLD_PERMIT, RECORD_FLOATING_IP, RESULT_DUPLICATE, RESULT_MALFORMED, RESULT_NO_INTERFACE,
   RESULT_NO_VRF, RESULT_NOT_FOUND, RESULT_OK, RESULT_TABLE_FULL,
 } from '../records';
-import { LIMBO_FIP, LIMBO_LANE, limboRoom, retire } from './epoch';
+import { collect, LIMBO_FIP, LIMBO_LANE, limboRoom, retire, waitReached } from './epoch';
 import { fipBucket, fipNextBucket, fipPrivate, fipPublic } from './fip';
 import { interfaceCountFip, interfaceExists } from './interface';
 import { vrfAddRef, vrfExists } from './vrf';
 import {
-  addTo, FIP_HEADS, FIP_INDEX, FIP_INDEX_BITS, stamp, stampNew, unstamp, W_FIP_FREE, W_FIP_NEXT, W_PRIVATE_LANES, W_PUBLIC_LANES,
+  addTo, FIP_HEADS, FIP_INDEX, FIP_INDEX_BITS, stamp, stampNew, unstamp, W_FIP_FREE, W_FIP_NEXT, W_PRIVATE_KEYS, W_PRIVATE_LANES, W_PUBLIC_KEYS,
+  W_PUBLIC_LANES,
 } from './writer';
 
 /** Tag of a tombstone that no reader can be looking at any more. */
@@ -34,6 +35,7 @@ export function fipApply(record: usize): u32 {
   const vrf: u32 = load<u32>(record, FL_VRF);
   const address: u32 = load<u32>(record, FL_PUBLIC);
   if (limboRoom() < 1024) return RESULT_TABLE_FULL;
+  if (hasSlack() == 0) return RESULT_TABLE_FULL;
   const former: usize = find(address, vrf, iface);
   if (direction == 0) {
     if (former == 0) return RESULT_NOT_FOUND;
@@ -55,8 +57,7 @@ export function fipApply(record: usize): u32 {
     }
   }
   const limit: u32 = (load<u32>(HEADER, H_FIP_MASK) + 1) * 3; // of four lanes a bucket
-  if (load<u32>(W_PUBLIC_LANES) + 1 > limit) return RESULT_TABLE_FULL;
-  if (load<u32>(W_PRIVATE_LANES) + 1 > limit) return RESULT_TABLE_FULL;
+  if (load<u32>(W_PUBLIC_KEYS) >= limit || load<u32>(W_PRIVATE_KEYS) >= limit) return RESULT_TABLE_FULL;
   const made: usize = takeRecord();
   if (made == 0) return RESULT_TABLE_FULL;
   replace(former, made, record);
@@ -337,6 +338,11 @@ function laneCount(table: usize): usize {
 }
 
 @inline
+function keyCount(table: usize): usize {
+  return table == FIP_PUBLIC ? W_PUBLIC_KEYS : W_PRIVATE_KEYS;
+}
+
+@inline
 function hasEmptyLane(bucket: usize): u32 {
   return load<u32>(bucket, 0) == 0 || load<u32>(bucket, 4) == 0 || load<u32>(bucket, 8) == 0 || load<u32>(bucket, 12) == 0 ? 1 : 0;
 }
@@ -345,6 +351,15 @@ function hasEmptyLane(bucket: usize): u32 {
 function isFreeTombstone(lane: usize): u32 {
   if (load<u32>(lane, FIP_KEY) != FIP_TOMBSTONE) return 0;
   return load<u32>(lane, FIP_TAG) == FREE_TAG ? 1 : 0;
+}
+
+/** Lanes that change their form take another one before the former is free: an eighth of the lanes stays for them. */
+function hasSlack(): u32 {
+  const limit: u32 = ((load<u32>(HEADER, H_FIP_MASK) + 1) * 7) >> 1;
+  if (load<u32>(W_PUBLIC_LANES) < limit && load<u32>(W_PRIVATE_LANES) < limit) return 1;
+  if (waitReached() == 0) return 0;
+  collect();
+  return load<u32>(W_PUBLIC_LANES) < limit && load<u32>(W_PRIVATE_LANES) < limit ? 1 : 0;
 }
 
 /** A new lane for the key, in the first free place on its way; the key comes last, so a reader sees all of it or nothing. */
@@ -363,6 +378,7 @@ function putLane(table: usize, iface: u32, key: u32, tag: u32, next: u32, delta:
     }
     bucket = fipNextBucket(table, bucket);
   }
+  addTo(keyCount(table), 1);
   store<u32>(lane, tag, FIP_TAG);
   store<u32>(lane, next, FIP_NEW);
   store<u32>(lane, delta, FIP_DELTA);
@@ -372,6 +388,7 @@ function putLane(table: usize, iface: u32, key: u32, tag: u32, next: u32, delta:
 
 function removeLane(table: usize, lane: usize): void {
   atomic.store<u32>(lane + FIP_KEY, FIP_TOMBSTONE);
+  addTo(keyCount(table), 0xFFFFFFFF);
   retire(LIMBO_LANE, lane as u32, LANE_BYTES);
 }
 

@@ -37,6 +37,9 @@ export const W_REBUILD: usize = WORDS + 156;
 export const W_DIRTY_COUNT: usize = WORDS + 160;
 /** Bytes that the table under construction takes so far. */
 export const W_BUILD_BYTES: usize = WORDS + 164;
+/** Keys in the public and the private table. */
+export const W_PUBLIC_KEYS: usize = WORDS + 172;
+export const W_PRIVATE_KEYS: usize = WORDS + 176;
 /** Nothing is ever written here but zero: see `fence`. */
 const W_FENCE: usize = WORDS + 168;
 /** DIR-24-8 slots, 16 bytes each: see dir24.ts. */

@@ -15,8 +15,13 @@ const OPTIONS = [
   '--memoryBase', '65536', '--exportStart', '', '--noAssert', '--enable', 'threads', '--enable', 'simd', '--enable', 'bulk-memory',
 ];
 
-/** tables/writer.ts: a word of the writers. */
-const W_HEAP_BYTES = L.HEADER + L.H_WRITER + 84;
+/** tables/writer.ts: words of the writers. */
+const WORDS = L.HEADER + L.H_WRITER;
+const W_HEAP_BYTES = WORDS + 84;
+const W_RIB_NEXT = WORDS + 88;
+const W_FIP_NEXT = WORDS + 100;
+const W_ECMP_NEXT = WORDS + 116;
+const W_DIR24_SLOTS = WORDS + 256;
 
 export interface TableExports {
   init(): number;
@@ -134,6 +139,11 @@ export class Tables {
   /** Bytes of the trie heap in blocks that are in use. */
   heapBytes(): number {
     return this.u32(W_HEAP_BYTES);
+  }
+
+  /** What was ever in use at once: RIB nodes, floating-IP records, ECMP bytes, groups of DIR-24-8 slot 0. */
+  highWaterMarks(): number[] {
+    return [W_RIB_NEXT, W_FIP_NEXT, W_ECMP_NEXT, W_DIR24_SLOTS + 4].map((word) => this.u32(word));
   }
 
   /** All live records of a kind, packed. */

@@ -55,7 +55,7 @@ const operations = fc.array(
     { weight: 5, arbitrary: fc.record({ op: fc.constant('delete-known' as const), index: fc.nat() }) },
     { weight: 3, arbitrary: fc.record({ op: fc.constant('flush' as const) }) },
   ),
-  { minLength: 1, maxLength: 60 },
+  { minLength: 1, maxLength: 60, size: 'max' },
 );
 
 type Operations = typeof operations extends fc.Arbitrary<infer T> ? T : never;
