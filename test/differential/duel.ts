@@ -42,11 +42,12 @@ export class Duel {
 
   /** One frame through both. */
   play(frame: GeneratedFrame): Difference | undefined {
+    const mask = this.reference.neighbours.held > 0 ? maskIdentification : (bytes: Uint8Array) => bytes; // errors that waited
     this.reference.identification = this.#coreWord(L.LC_IP_ID);
     const before = this.#drops.slice();
     const sent = this.core.forward([{ interface: frame.port, bytes: frame.bytes }]);
     const outcomes = this.reference.receive(frame.port, frame.bytes);
-    return this.#compare(sent, before, outcomes);
+    return this.#compare(sent, before, outcomes, mask);
   }
 
   /** Frames through the core in one vector, through the reference one by one: identifications of ICMP errors do not count. */
@@ -57,12 +58,21 @@ export class Duel {
     return this.#compare(sent, before, outcomes, maskIdentification);
   }
 
+  /**
+   * True after several packets gave up at once and their errors filled a neighbour's queue: which of one vector still fit is not
+   * defined, so the two may go different ways from there.
+   */
+  isUndefined = false;
+
   /** Lets time go on: several packets may give up at once, so identifications do not count. */
   wait(ms: number): Difference | undefined {
     const before = this.#drops.slice();
     this.core.advanceClock(ms);
     this.core.settle();
     const outcomes = this.reference.tick(this.#milliseconds());
+    const died = (reason: string): number => outcomes.filter((outcome) => outcome.verdict === 'dropped' && outcome.reason === reason).length;
+    this.isUndefined = died('neighbour_unresolved') > 1 && died('neighbour_queue_full') > 0;
+    if (this.isUndefined) return undefined;
     return this.#compare(this.core.drain(), before, outcomes, maskIdentification);
   }
 
@@ -98,7 +108,7 @@ export class Duel {
     return differences;
   }
 
-  #compare(sent: readonly SentFrame[], before: BigUint64Array, outcomes: readonly Outcome[], mask = (frame: Uint8Array) => frame): Difference | undefined {
+  #compare(sent: readonly SentFrame[], before: BigUint64Array, outcomes: readonly Outcome[], mask: (frame: Uint8Array) => Uint8Array): Difference | undefined {
     this.sent = sent.length;
     const core = sent.map((frame) => sentText(frame.interface, mask(frame.bytes)));
     for (const [code, count] of this.#drops.entries())

@@ -57,6 +57,7 @@ export function runScenario(scenario: Scenario): Result {
     const held = duel.reference.neighbours.held;
     const difference = play(duel, step);
     if (difference !== undefined) return result(scenario, duel, explain(seed, world, steps.slice(0, index + 1), play));
+    if (duel.isUndefined) return { ...result(scenario, duel, ''), frames: index };
     const isNeutral = duel.reference.neighbours.held === held && held === 0;
     if ('frame' in step && isNeutral && !isArp(step.frame.bytes)) settled.push({ frame: step.frame, sends: duel.sent });
   }

@@ -8,7 +8,7 @@ import { Core } from '../fixtures/core.ts';
 import type { PackedRecord } from '../fixtures/records.ts';
 import { Random } from '../generate/random.ts';
 import { makeWorld, type World } from '../generate/world.ts';
-import { RECORD_SIZES, Tables } from '../reference/tables.ts';
+import { RECORD_SIZES, Tables, type NextHop } from '../reference/tables.ts';
 import { addressText, hex, macText } from '../reference/wire.ts';
 
 const KINDS = [R.RECORD_VRF, R.RECORD_INTERFACE, R.RECORD_NEXTHOP, R.RECORD_ECMP, R.RECORD_LABEL, R.RECORD_FLOATING_IP, R.RECORD_ROUTE];
@@ -119,6 +119,25 @@ export function* dump(core: Core, kind: number, vrf: number): Generator<Uint8Arr
   } while (cursor !== 0);
 }
 
+/** The fields of a next hop that its kind has; not the MAC, which belongs to the neighbour that several next hops may share. */
+function meaning(hop: NextHop): Record<string, unknown> {
+  const { interface: leavesBy, remote, local, value, mtu, gateway } = hop;
+  const flags = hop.flags & ~L.NHF_FIP; // the core's own
+  switch (hop.kind) {
+    case L.NHK_INTERFACE:
+      return { flags, leavesBy, remote, mtu };
+    case L.NHK_RESOLVE:
+      return { flags, leavesBy, mtu };
+    case L.NHK_TUNNEL_GRE:
+      return { flags, leavesBy, remote, local, label: value, gateway, mtu };
+    case L.NHK_VRF:
+    case L.NHK_ECMP:
+      return { value };
+    default:
+      return {};
+  }
+}
+
 /** Tables as lines that can be compared. */
 function describe(tables: Tables): Set<string> {
   const lines = new Set<string>();
@@ -127,7 +146,7 @@ function describe(tables: Tables): Set<string> {
     lines.add(`vrf ${JSON.stringify(vrf)}`);
     for (const route of routes.values()) lines.add(`route ${vrf.id} ${addressText(route.prefix)}/${route.length} next hop ${route.nextHop}`);
   }
-  for (const hop of tables.nextHops.values()) lines.add(`next hop ${JSON.stringify({ ...hop, flags: hop.flags & ~L.NHF_FIP, mac: macText(hop.mac) })}`);
+  for (const hop of tables.nextHops.values()) lines.add(`next hop ${hop.id} kind ${hop.kind} ${JSON.stringify(meaning(hop))}`);
   for (const [group, slots] of tables.ecmp) lines.add(`ecmp ${group}: ${slots.join(' ')}`);
   for (const [label, hop] of tables.labels) lines.add(`label ${label} next hop ${hop}`);
   for (const fip of tables.floatingIps.values()) lines.add(`floating IP ${JSON.stringify(fip)}`);

@@ -47,7 +47,8 @@ export function arpInput(tables: Tables, neighbours: Neighbours, iface: Interfac
   if (byteAt(senderMac, 0) & 1 || senderMac.every((byte) => byte === 0)) dropped('arp_malformed');
 
   const workload = iface.kind === IFK_WORKLOAD;
-  const record = neighbours.find(iface.id, sender);
+  const learnable = sender !== 0 && sender !== iface.address;
+  const record = learnable ? neighbours.find(iface.id, sender) : undefined;
   if (operation === REPLY) {
     if (record === undefined) dropped('arp_unsolicited');
     return { released: workload ? [] : neighbours.learn(record, senderMac, now), reply: undefined, dropReason: 'arp_learnt' };
@@ -60,7 +61,7 @@ export function arpInput(tables: Tables, neighbours: Neighbours, iface: Interfac
   const forUs = target === iface.address && target !== 0;
   const inSubnet = (sender & iface.mask) >>> 0 === (iface.address & iface.mask) >>> 0;
   let released: Waiting[] = [];
-  if (!workload && sender !== 0 && sender !== iface.address) {
+  if (!workload && learnable) {
     if (record !== undefined) released = neighbours.learn(record, senderMac, now);
     else if (forUs && inSubnet) released = neighbours.learn(neighbours.claim(iface.id, sender), senderMac, now);
   }

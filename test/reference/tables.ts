@@ -39,6 +39,8 @@ export interface NextHop {
   readonly local: number;
   readonly value: number;
   readonly mac: Uint8Array;
+  /** Greatest (inner) packet: as given, or (0) as its interface has it. */
+  readonly givenMtu: number;
   readonly mtu: number;
   /** Address that is resolved for it. */
   readonly gateway: number;
@@ -108,6 +110,11 @@ export class Tables {
     return [...this.floatingIps.values()].filter(wanted).sort((a, b) => a.order - b.order || a.public - b.public || a.vrf - b.vrf);
   }
 
+  #mtuOf(hop: Pick<NextHop, 'kind' | 'interface' | 'givenMtu'>): number {
+    const overhead = hop.kind === layout.NHK_TUNNEL_GRE ? TUNNEL_OVERHEAD : 0;
+    return hop.givenMtu || (this.interfaces.get(hop.interface)?.mtu ?? 0) - overhead;
+  }
+
   #applyOne(kind: number, bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const u8 = (at: number): number => view.getUint8(at);
@@ -140,6 +147,7 @@ export class Tables {
             workload: address(record.IX_WORKLOAD),
             parent: u16(record.IX_PARENT),
           });
+        for (const hop of this.nextHops.values()) if (hop.interface === id) this.nextHops.set(hop.id, { ...hop, mtu: this.#mtuOf(hop) });
         break;
       }
       case record.RECORD_NEXTHOP: {
@@ -150,22 +158,24 @@ export class Tables {
           this.ecmp.delete(id);
           break;
         }
-        const leavesBy = u16(record.NX_INTERFACE);
-        const overhead = hopKind === layout.NHK_TUNNEL_GRE ? TUNNEL_OVERHEAD : 0;
         const remote = address(record.NX_REMOTE);
-        this.nextHops.set(id, {
+        const hop = {
           id,
           kind: hopKind,
           flags: u8(record.NX_FLAGS),
-          interface: leavesBy,
+          interface: u16(record.NX_INTERFACE),
           remote,
           local: address(record.NX_LOCAL),
           value: u32(record.NX_VALUE),
           mac: mac(record.NX_MAC),
-          mtu: u16(record.NX_MTU) || (this.interfaces.get(leavesBy)?.mtu ?? 0) - overhead,
+          givenMtu: u16(record.NX_MTU),
           gateway: address(record.NX_GATEWAY) || remote,
-        });
-        if (hopKind === layout.NHK_ECMP && !this.ecmp.has(id)) this.ecmp.set(id, new Array<number>(u32(record.NX_VALUE)).fill(0));
+        };
+        this.nextHops.set(id, { ...hop, mtu: this.#mtuOf(hop) });
+        if (hopKind === layout.NHK_ECMP) {
+          const former = this.ecmp.get(id) ?? [];
+          this.ecmp.set(id, Array.from({ length: u32(record.NX_VALUE) }, (_, slot) => former[slot] ?? 0));
+        }
         break;
       }
       case record.RECORD_ECMP: {

@@ -55,11 +55,11 @@ function answersFor(iface: usize, index: u32, sender: u32, target: u32): bool {
 
 /** A request refreshes a known neighbour; one for the own address makes a new one known, if it lies in the own subnet. */
 function learnFromRequest(lc: usize, iface: usize, index: u32, sender: u32, mac: u64, target: u32): void {
-  if (sender == 0) return;
+  const own: u32 = load<u32>(iface, IF_ADDRESS);
+  if (sender == 0 || sender == own) return; // nobody else is that
   let neighbour: u32 = neighbourFind(index, sender);
   if (neighbour == MAX_NEIGHBOURS) {
-    const own: u32 = load<u32>(iface, IF_ADDRESS);
-    if (own == 0 || target != own || sender == own) return;
+    if (own == 0 || target != own) return;
     if (((sender ^ own) & load<u32>(iface, IF_MASK)) != 0) return;
     if (load<u32>(lc, LC_TRACING) != 0) return;
     neighbour = neighbourClaim(index, sender);
@@ -92,7 +92,8 @@ function request(lc: usize, meta: usize, arp: usize, iface: usize, index: u32): 
 }
 
 function reply(lc: usize, meta: usize, arp: usize, iface: usize, index: u32): void {
-  const neighbour: u32 = neighbourFind(index, load<u32>(arp, ARP_SENDER));
+  const sender: u32 = load<u32>(arp, ARP_SENDER);
+  const neighbour: u32 = sender == load<u32>(iface, IF_ADDRESS) ? MAX_NEIGHBOURS : neighbourFind(index, sender);
   if (neighbour == MAX_NEIGHBOURS) {
     drop(lc, meta, DROP_ARP_UNSOLICITED);
     return;
