@@ -18,7 +18,8 @@ const AGENT = fileURLToPath(new URL('../../../mgmt/agent/agent.ts', import.meta.
 
 export class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'wrouter-agent-'));
-  readonly socket = join(this.folder, 'dataplane.sock');
+  /** Of the dataplane; a test may put a real one there. */
+  socket = join(this.folder, 'dataplane.sock');
   readonly disk = new Disk();
   readonly faults = new Faults();
   history = new History('history-a');

@@ -17,7 +17,7 @@ export class History {
   /** Changes since version `oldest`. */
   readonly changes: { version: number; change: Change }[] = [];
   readonly table = new Map<string, { kind: number; bytes: Buffer }>();
-  readonly names = new Map<number, Name>();
+  readonly names = new Map<string, Name>();
   constructor(stateId: string) { this.stateId = stateId; }
 
   add(change: Change): number {
@@ -31,8 +31,8 @@ export class History {
       }
     }
     for (const name of change.names) {
-      if (name.name === '') this.names.delete(name.id);
-      else this.names.set(name.id, name);
+      if (name.name === '') this.names.delete(`${name.of} ${name.id}`);
+      else this.names.set(`${name.of} ${name.id}`, name);
     }
     return this.version;
   }

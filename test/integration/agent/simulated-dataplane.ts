@@ -16,7 +16,7 @@ export class Disk {
   generation = 0;
   resyncing = false;
   table = new Map<string, Entry>();
-  names = new Map<number, Name & { generation: number }>();
+  names = new Map<string, Name & { generation: number }>();
   /** Everything that was applied, in order: "update 5", "begin 1", "end 1", "state abc". */
   readonly applied: string[] = [];
 }
@@ -76,7 +76,7 @@ export class SimulatedDataplane {
       dropLog: () => ({ entries: [{ reason: 'no_route', text: 'no route in the VRF', node: 'nexthop', interface: 1, summary: '10.32.0.3 > 8.8.8.8 TCP 41000 > 443' }] }),
       *table({ table }) {
         if (table !== 'interface') throw rpcError(grpc.status.INVALID_ARGUMENT, `no table "${table}"`);
-        yield { rows: [...disk.names.values()].map(({ id, name, port }) => ({ fields: { id: String(id), name, port } })) };
+        yield { rows: [...disk.names.values()].filter(({ of }) => of === 'INTERFACE').map(({ id, name, port }) => ({ fields: { id: String(id), name, port } })) };
       },
       trace: ({ frame }) => ({ text: `${frame.length} bytes`, verdict: 'drop', drop: 'no_route' }),
       injectFault: unused,
@@ -133,8 +133,8 @@ export class SimulatedDataplane {
     disk.applied.push(`update ${update.version}`);
     const refusals = this.#records(update);
     for (const name of update.names) {
-      if (name.name === '') disk.names.delete(name.id);
-      else disk.names.set(name.id, { ...name, generation: disk.generation });
+      if (name.name === '') disk.names.delete(`${name.of} ${name.id}`);
+      else disk.names.set(`${name.of} ${name.id}`, { ...name, generation: disk.generation });
     }
     if (!disk.resyncing) disk.version = update.version;
     return { nonce: update.nonce, version: disk.resyncing ? 0 : disk.version, refusals };
