@@ -9,9 +9,9 @@
  *
  * A pure function over the memory and a map of names, so that it works in a worker, a test and a browser alike.
  */
-import drops from '../../wasm-core/drops.json' with { type: 'json' };
 import * as L from '../../wasm-core/layout.ts';
 import { addressText, frameSummary, icmpText, ipv4Summary, macText, packetSummary } from './packet-summary.ts';
+import { dropCode, dropName, dropSentence, dropText, isConsumed } from './trace-drops.ts';
 import { readTrace, wordText, type TraceEvent } from './trace-events.ts';
 import {
   argumentMac, floatingIpName, interfaceAt, interfaceName, matchText, nexthopKind, nexthopText, vrfName, type Tables, type TraceNames,
@@ -33,13 +33,6 @@ export type Trace = {
   /** Name of the interface by which it would leave (or waits to leave), empty when dropped. */
   interface: string;
 };
-
-const DROPS = new Map(drops.map((d) => [d.code, d]));
-
-export function dropText(code: number): string {
-  const drop = DROPS.get(code);
-  return drop === undefined ? `reason ${code}` : `${drop.name}: ${drop.text}`;
-}
 
 /** One packet's way: its events, and the packets that were made from it. */
 type Branch = { packet: number; events: TraceEvent[]; children: { after: number; branch: Branch }[] };
@@ -77,7 +70,9 @@ function ip4Input(t: Tables, { event, next }: Step): string {
   if (next?.node === 'gre-input') parts.push('GRE to the own tunnel address');
   else if (next?.node === 'local') parts.push(`to the own address of ${interfaceName(t, event.rxInterface)}`);
   else {
-    if ((flags & L.IFF_SOURCE_CHECK) !== 0) parts.push(`${event.source} may send here`);
+    const unproved = (event.flags & L.MF_SOURCE_UNPROVED) !== 0;
+    if (unproved) parts.push(`${event.source} is not the workload's first address, ip4-lookup must find it among the further ones`);
+    else if ((flags & L.IFF_SOURCE_CHECK) !== 0) parts.push(`${event.source} may send here`);
     if ((flags & L.IFF_RPF) !== 0) parts.push(`the route to ${event.source} leads back here`);
   }
   return parts.join('; ');
@@ -117,12 +112,14 @@ function translatedSource(t: Tables, event: TraceEvent): string {
   return wordText(t.view.getUint32(event.snat < L.FIP_RECORDS ? event.snat + L.FIP_NEW : event.snat + L.FR_PUBLIC, true));
 }
 
-function fipSelect(t: Tables, { event }: Step): string {
-  if ((event.flags & L.MF_SNAT) === 0) return 'the native route holds, the source stays as it is';
+function fipSelect(t: Tables, step: Step): string {
+  const { event } = step;
+  if ((event.flags & L.MF_SNAT) === 0) return nativeLength(step) === 0 ? 'no floating IP has a route either' : 'the native route holds, the source stays as it is';
   return `source becomes ${floatingIpName(t, translatedSource(t, event))}; on in ${vrfName(t, event.vrf)}, ${nexthopText(t, event.nexthop)}`;
 }
 
 function nexthop(t: Tables, { event }: Step): string {
+  if (event.nexthop === 0) return 'no next hop';
   const [, routed, taken, publicAddress, privateAddress] = event.args as [number, number, number, number, number];
   const parts: string[] = [];
   if (routed !== 0 && routed !== taken && nexthopKind(t, routed) === L.NHK_ECMP) parts.push(`of next hop ${routed} by flow hash 0x${event.hash.toString(16)}`);
@@ -166,6 +163,13 @@ function mssOf(b: Uint8Array): number | undefined {
   return undefined;
 }
 
+/** The addresses of the packet that an ICMP error quotes, undefined for any other packet. */
+function quotedAddresses(b: Uint8Array): readonly [string, string] | undefined {
+  const message = (b[0]! & 15) * 4;
+  if (b[9] !== 1 || ![3, 5, 11, 12].includes(b[message]!) || b.length < message + 28) return undefined;
+  return [addressText(b, message + 20), addressText(b, message + 24)];
+}
+
 function rewrite(_t: Tables, { event, before }: Step): string {
   const old = before?.head ?? event.head;
   const parts = [
@@ -173,6 +177,8 @@ function rewrite(_t: Tables, { event, before }: Step): string {
     ...changed('destination', addressText(old, 16), addressText(event.head, 16)),
     ...changed('TTL', old[8], event.head[8]),
     ...changed('MSS', mssOf(old), mssOf(event.head)),
+    ...changed('quoted source', quotedAddresses(old)?.[0], quotedAddresses(event.head)?.[0]),
+    ...changed('quoted destination', quotedAddresses(old)?.[1], quotedAddresses(event.head)?.[1]),
   ];
   return parts.length === 0 ? 'nothing to change' : parts.join(', ');
 }
@@ -180,7 +186,7 @@ function rewrite(_t: Tables, { event, before }: Step): string {
 function fragment(t: Tables, { event, branch, index }: Step): string {
   const made = branch.children.filter((c) => c.after === index).length;
   const at = L.NEXTHOPS + event.nexthop * 2 ** L.NEXTHOP_SHIFT;
-  return `cut to ${t.view.getUint16(at + L.NH_MTU, true)} bytes: ${made + 1} pieces, this is the first: ${ipv4Summary(event.head)}`;
+  return `cut to ${t.view.getUint16(at + L.NH_MTU, true)} bytes: ${made + 1} pieces, the first goes on here: ${ipv4Summary(event.head)}`;
 }
 
 function neighbourText(t: Tables, event: TraceEvent): string {
@@ -217,7 +223,7 @@ function transmitProblem(t: Tables, id: number): string {
 
 function transmit(t: Tables, { event }: Step): string {
   const problem = transmitProblem(t, event.txInterface);
-  if (problem !== '') return `dropped: ${dropText(drops.find((d) => d.name === problem)?.code ?? 0)}`;
+  if (problem !== '') return `dropped: ${dropText(dropCode(problem))}`;
   return `${event.length} bytes out of ${interfaceName(t, event.txInterface)}: ${frameSummary(event.head)}`;
 }
 
@@ -230,7 +236,7 @@ function sentence(t: Tables, step: Step): string {
   const { event, before } = step;
   if (event.kind === L.TEK_CANDIDATE) return candidate(t, step);
   const diedHere = event.drop !== 0 && (before?.drop ?? 0) === 0;
-  if (diedHere) return `${event.node === 'nexthop' ? `${nexthop(t, step)}; ` : ''}dropped: ${dropText(event.drop)}`;
+  if (diedHere) return `${event.node === 'nexthop' && event.nexthop !== 0 ? `${nexthop(t, step)}; ` : ''}${dropSentence(t, event)}`;
   return SENTENCES[event.node]?.(t, step) ?? '';
 }
 
@@ -240,7 +246,13 @@ function write(t: Tables, branch: Branch, depth: number, steps: TraceStep[]): vo
       const step = { event, before: branch.events[index - 1], next: branch.events.slice(index + 1).find((e) => e.kind === L.TEK_PASS), branch, index };
       steps.push({ depth, node: event.node, text: sentence(t, step) });
     }
-    for (const child of branch.children) if (child.after === index) write(t, child.branch, depth + 1, steps);
+    if (event.node === 'icmp-error') for (const child of branch.children) if (child.after === index) write(t, child.branch, depth + 1, steps);
+  });
+  // Pieces go their ways after the first one.
+  const pieces = branch.children.filter((c) => branch.events[c.after]?.node === 'fragment');
+  pieces.forEach((piece, i) => {
+    steps.push({ depth, node: 'fragment', text: `piece ${i + 2} of ${pieces.length + 1}` });
+    write(t, piece.branch, depth + 1, steps);
   });
 }
 
@@ -254,14 +266,14 @@ function verdictOf(t: Tables, events: readonly TraceEvent[]): Verdict {
     return { verdict: 'transmit', drop: '', frame: t.bytes.slice(last.at, last.at + last.length), interface: interfaceName(t, last.txInterface) };
   }
   if (last?.node === 'neighbour') return { verdict: 'hold', drop: '', frame: new Uint8Array(0), interface: interfaceName(t, last.args[1]!) };
-  return { verdict: 'drop', drop: DROPS.get(last?.drop ?? 0)?.name ?? '', frame: new Uint8Array(0), interface: '' };
+  return { verdict: 'drop', drop: dropName(last?.drop ?? 0), frame: new Uint8Array(0), interface: '' };
 }
 
 function verdictText(v: Verdict): string {
   if (v.verdict === 'transmit') return `verdict: transmit out of ${v.interface}`;
   if (v.verdict === 'hold') return `verdict: would wait for a neighbour on ${v.interface}`;
-  const drop = drops.find((d) => d.name === v.drop);
-  return `verdict: drop, ${drop === undefined ? 'for no named reason' : dropText(drop.code)}`;
+  if (isConsumed(v.drop)) return `verdict: taken in, ${dropText(dropCode(v.drop))}`;
+  return `verdict: drop, ${v.drop === '' ? 'for no named reason' : dropText(dropCode(v.drop))}`;
 }
 
 /**

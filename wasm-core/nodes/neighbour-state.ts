@@ -59,6 +59,7 @@ export function giveUp(index: u32): void {
 
 /** Takes in who has the address: destination MAC and the first bytes of the own one, by one store. A static record stays. */
 export function learnNeighbour(lc: usize, index: u32, iface: u32, mac: u64): void {
+  if (load<u32>(lc, LC_TRACING) != 0) return;
   const neighbour: usize = neighbourAt(index);
   if ((load<u32>(neighbour, NB_FLAGS) & NBF_STATIC) != 0) return;
   store<u32>(neighbour, nowMs(lc), NB_SEEN_MS);

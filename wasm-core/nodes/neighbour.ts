@@ -6,8 +6,8 @@
  * nexthop_invalid (its next hop went away or became another while it waited).
  */
 import {
-  HELD_SIZE, LC_HELD_COUNT, LC_TRACING, M_L3, M_NH, M_SCRATCH, M_TX_IF, MAX_NEIGHBOURS, NB_MAC, NH_INTERFACE, NH_KIND, NH_NEIGHBOUR, NHK_INTERFACE,
-  NHK_RESOLVE, NHK_TUNNEL_GRE,
+  HELD_SIZE, LC_HELD_COUNT, LC_TRACING, M_L3, M_NH, M_SCRATCH, M_TX_IF, MAX_NEIGHBOURS, NB_HELD, NB_MAC, NB_MAX_HELD, NH_INTERFACE, NH_KIND,
+  NH_NEIGHBOUR, NHK_INTERFACE, NHK_RESOLVE, NHK_TUNNEL_GRE,
 } from '../layout';
 import {
   DROP_NEIGHBOUR_QUEUE_FULL, DROP_NEIGHBOUR_TABLE_FULL, DROP_NEIGHBOUR_UNRESOLVED, DROP_NEXTHOP_INVALID, NODE_ENCAPSULATE, NODE_ETHERNET_OUTPUT,
@@ -23,12 +23,25 @@ import { dropWithError } from './icmp-error';
 import { askAgain, askFirst, giveUp } from './neighbour-state';
 import { traceNode } from './trace';
 
+/** A traced packet ends here: it would wait, unless too many do already. */
+function endTrace(lc: usize, count: u32): void {
+  const list: usize = listOf(lc, NODE_NEIGHBOUR);
+  for (let i: u32 = 0; i < count; i++) {
+    const meta: usize = load<u32>(list + ((i as usize) << 2)) as usize;
+    const index: u32 = load<u32>(meta, M_SCRATCH);
+    if (index != MAX_NEIGHBOURS) {
+      if (load<u32>(neighbourAt(index), NB_HELD) >= NB_MAX_HELD) drop(lc, meta, DROP_NEIGHBOUR_QUEUE_FULL);
+    }
+  }
+  traceNode(lc, NODE_NEIGHBOUR);
+  setListCount(lc, NODE_NEIGHBOUR, 0);
+}
+
 export function neighbour(lc: usize): void {
   const count: u32 = listCount(lc, NODE_NEIGHBOUR);
   if (count == 0) return;
   if (load<u32>(lc, LC_TRACING) != 0) {
-    traceNode(lc, NODE_NEIGHBOUR); // a traced packet ends here: it would wait
-    setListCount(lc, NODE_NEIGHBOUR, 0);
+    endTrace(lc, count);
     return;
   }
   const list: usize = listOf(lc, NODE_NEIGHBOUR);
