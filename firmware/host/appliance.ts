@@ -16,6 +16,8 @@ import type { Profile } from './profile.ts';
 import { RECORD_KINDS } from './results.ts';
 import { StateLog } from './state-log.ts';
 
+const UPKEEP_MS = 1000;
+
 export interface ApplianceOptions {
   readonly profile: Profile;
   readonly stateDirectory: string;
@@ -39,6 +41,7 @@ export class Appliance {
   readonly #entries: readonly Buffer[];
   readonly #startedMs = Date.now();
   #restored = false;
+  #upkeep: NodeJS.Timeout | undefined;
 
   /** Reserves the memory and reads the state log. @throws Error that says what to do */
   constructor({ profile, stateDirectory, allowFaults, log }: ApplianceOptions) {
@@ -80,9 +83,11 @@ export class Appliance {
     this.control.announcer = new Announcer(this.views, this.core, () => this.names.bindings().map(({ id }) => id), (lcore) => this.lcores.wake(lcore));
     this.lcores.start();
     await this.ports.start();
+    this.#upkeep = setInterval(() => void this.control.upkeep(), UPKEEP_MS);
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#upkeep);
     await this.control.settled();
     await this.lcores.stop();
     await this.ports.stop();

@@ -5,12 +5,13 @@
 import { definitionOf } from '../../proto/load.ts';
 import { Dataplane, type ApplyRequest } from '../../proto/dataplane.ts';
 import type { Ack, EndResync, Refusal, Update } from '../../proto/sync.ts';
-import { COMMAND, RESULTS } from '../../wasm-core/layout.ts';
+import { COMMAND, LCORE_CONTROL, RESULTS } from '../../wasm-core/layout.ts';
 import {
   RECORD_ECMP, RECORD_FLOATING_IP, RECORD_INTERFACE, RECORD_LABEL, RECORD_NEXTHOP, RECORD_ROUTE, RECORD_VRF, RESULT_OK,
 } from '../../wasm-core/records.ts';
 import type { Announcer } from './announcer.ts';
 import type { CoreExports } from './core.ts';
+import { writeClock } from './clock.ts';
 import type { Epochs } from './epochs.ts';
 import type { Logger } from './log.ts';
 import type { MemoryViews } from './memory.ts';
@@ -90,8 +91,18 @@ export class Control {
     return this.#inTurn(async () => {});
   }
 
+  /** Now and then, when nothing changes: memory and neighbours that became free are given back. */
+  upkeep(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#options.core.collect();
+    });
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
+    const result = this.#turn.then(() => {
+      writeClock(this.#options.views, LCORE_CONTROL);
+      return work();
+    });
     this.#turn = result.catch(() => {});
     return result;
   }
@@ -193,12 +204,12 @@ export class Control {
     } catch (error) {
       log.error({ err: error }, 'the state log cannot be written: the tables are live, but a restart will not know this change');
     }
-    if (this.#resyncEpoch === undefined && stateLog.wantsCompaction) void this.#inTurn(() => this.#compact());
+    if (this.#wantsCompaction()) void this.#inTurn(() => this.#compact());
   }
 
   async #compact(): Promise<void> {
     const { stateLog, log, views, core, names } = this.#options;
-    if (this.#resyncEpoch !== undefined || !stateLog.wantsCompaction) return;
+    if (!this.#wantsCompaction()) return;
     const started = performance.now();
     const before = stateLog.size;
     try {
@@ -207,6 +218,12 @@ export class Control {
     } catch (error) {
       log.error({ err: error }, 'the state log cannot be compacted; it goes on growing');
     }
+  }
+
+  #wantsCompaction(): boolean {
+    if (this.#resyncEpoch !== undefined) return false;
+    const live = Object.entries(RECORD_KINDS).reduce((bytes, [kind, { size }]) => bytes + this.#options.core.total(Number(kind)) * size, 0);
+    return this.#options.stateLog.wantsCompaction(live);
   }
 
   #ack(nonce: number, error: string): Ack {

@@ -5,7 +5,7 @@
  */
 import { workerData, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import {
-  LC_HELD_COUNT, LC_KICK_COUNT, LC_KICKS, LC_NOW_US, LC_STATE, LC_WAKE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES, Q_TX, QUEUE_SHIFT, QUEUES, R_FLAGS,
+  LC_HELD_COUNT, LC_KICK_COUNT, LC_KICKS, LC_STATE, LC_WAKE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES, Q_TX, QUEUE_SHIFT, QUEUES, R_FLAGS,
 } from '../../wasm-core/layout.ts';
 import { EventSignal } from '../linux/eventfd.ts';
 import { kick } from '../linux/kick.ts';
@@ -17,6 +17,7 @@ import { PacketPump } from '../ports/packet-pump.ts';
 import type { Pump, QueueService } from '../ports/pump.ts';
 import { transmitWaiting } from '../ports/rings.ts';
 import { TapPump } from '../ports/tap-pump.ts';
+import { writeClock } from './clock.ts';
 import { instantiate, type CoreExports } from './core.ts';
 import {
   AWAKE, B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_SLEEP, B_STOP, B_THREAD, B_TRAPS, blockOf, POLLING, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, WAITING,
@@ -60,7 +61,6 @@ const libc = loadLibc();
 const signal = libc === undefined ? undefined : new EventSignal(libc);
 const wakeByEvent = (eventFd: number): void => signal?.wake(eventFd);
 const bell = new Int32Array(data.pumpBell);
-const clock = new Uint32Array(2);
 
 class LcoreLoop {
   readonly #lcore: number;
@@ -76,7 +76,6 @@ class LcoreLoop {
   /** Queues with frames that nobody has been told about. */
   readonly #unkicked = new Set<number>();
   #unkickedPackets = 0;
-  readonly #clockOffsetUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
 
   constructor(lcore: number) {
     this.#lcore = lcore;
@@ -122,7 +121,7 @@ class LcoreLoop {
     let turns = 0;
     while (Atomics.load(words, B_STOP) === 0) {
       if (words[B_CONFIG] !== words[B_CONFIG_SEEN]) this.#configure();
-      this.#writeClock();
+      writeClock(views, this.#lcore);
       if (this.#pumps.length > 0 && ++turns % PUMP_INTERVAL === 0) this.#receiveAll();
       const packets = core.run(this.#lcore);
       statistics[S_RUNS]!++;
@@ -144,7 +143,7 @@ class LcoreLoop {
     const { words, statistics } = this.#block;
     const poll = this.#pollSet;
     Atomics.store(words, B_SLEEP, poll === undefined ? WAITING : POLLING);
-    this.#writeClock();
+    writeClock(views, this.#lcore);
     const packets = this.#core.run(this.#lcore);
     statistics[S_RUNS]!++;
     this.#collectKicks(packets);
@@ -213,15 +212,6 @@ class LcoreLoop {
 
   #setState(state: number): void {
     Atomics.store(views.i32, (this.#scratch + LC_STATE) >>> 2, state);
-  }
-
-  /** Monotonic microseconds, the same clock in every thread. */
-  #writeClock(): void {
-    const now = performance.now() * 1000 + this.#clockOffsetUs;
-    const word = (this.#scratch + LC_NOW_US) >>> 2;
-    clock[1] = now / 0x100000000;
-    views.u32[word + 1] = clock[1];
-    views.u32[word] = now - clock[1] * 0x100000000;
   }
 
   #configure(): void {

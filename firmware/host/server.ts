@@ -48,7 +48,7 @@ function handlersOf(appliance: Appliance): Handlers<DataplaneMethods> {
   let current: ApplyCall | undefined;
   return {
     apply: (call) => {
-      current?.destroy(Object.assign(new Error('another Apply stream took over'), { code: grpc.status.ABORTED, details: 'another Apply stream took over' }));
+      current?.emit('error', rpcError(grpc.status.ABORTED, 'another Apply stream took over'));
       current = call;
       serveApply(appliance, call, () => current === call && !call.cancelled);
     },
@@ -115,7 +115,7 @@ function serveApply(appliance: Appliance, call: ApplyCall, isWanted: () => boole
       if (ack !== undefined && isWanted()) call.write({ ack });
     }, (error: unknown) => {
       log.error({ err: error }, 'a message could not be applied');
-      call.destroy(Object.assign(new Error('internal error'), { code: grpc.status.INTERNAL, details: `a message could not be applied: ${String(error)}` }));
+      call.emit('error', rpcError(grpc.status.INTERNAL, `a message could not be applied: ${String(error)}`));
     });
   });
   call.on('end', () => void last.then(() => call.end()));

@@ -18,6 +18,8 @@ const MAGIC = 'wrstate1';
 const HEADING_BYTES = 16;
 const ENTRY_BYTES = 8;
 const SYNC_MS = 200;
+/** Small tables are not worth a snapshot. */
+const COMPACTION_SLACK = 4 << 20;
 
 export interface LoadedLog {
   readonly entries: readonly Buffer[];
@@ -48,9 +50,8 @@ export function parseLog(bytes: Buffer): LoadedLog & { readonly goodBytes: numbe
 export class StateLog {
   readonly #directory: string;
   #fd: number;
-  /** Bytes of the file now, and right after the last compaction. */
+  /** Bytes of the file now. */
   size: number;
-  #compactedSize = 0;
   #dirty = false;
   #syncing = false;
   readonly #timer: NodeJS.Timeout;
@@ -88,9 +89,9 @@ export class StateLog {
     this.#dirty = true;
   }
 
-  /** True when the log has grown so much beyond its last snapshot that a new one pays. */
-  get wantsCompaction(): boolean {
-    return this.size > 2 * this.#compactedSize + (4 << 20);
+  /** True when the log has grown so far beyond what is live that a snapshot pays. */
+  wantsCompaction(liveBytes: number): boolean {
+    return this.size > 2 * liveBytes + COMPACTION_SLACK;
   }
 
   /** Replaces the log by a snapshot. The old one stands until the new one is whole and on the disk. */
@@ -114,7 +115,6 @@ export class StateLog {
     closeSync(this.#fd);
     this.#fd = fd;
     this.size = size;
-    this.#compactedSize = size;
   }
 
   /** Everything to the disk, and the file closed. */

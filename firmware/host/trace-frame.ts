@@ -1,7 +1,8 @@
 /** A frame's way through the graph without sending it: the core's `trace`, told in words. */
 import type { Draft } from '../../proto/load.ts';
 import type { TraceReply } from '../../proto/dataplane.ts';
-import { FRAME_CAPACITY, FRAME_HEADROOM, LC_NOW_US, LCORE_SHIFT, LCORE_TRACE, LCORES, TRACE_FRAME } from '../../wasm-core/layout.ts';
+import { FRAME_CAPACITY, FRAME_HEADROOM, LCORE_TRACE, TRACE_FRAME } from '../../wasm-core/layout.ts';
+import { writeClock } from './clock.ts';
 import type { CoreExports } from './core.ts';
 import type { MemoryViews } from './memory.ts';
 import type { Names } from './names.ts';
@@ -11,8 +12,7 @@ import { formatTrace } from './trace.ts';
 export function traceFrame(views: MemoryViews, core: CoreExports, names: Names, interfaceId: number, frame: Buffer): Draft<TraceReply> {
   if (frame.length > FRAME_CAPACITY) throw new RangeError(`a frame has at most ${FRAME_CAPACITY} bytes, not ${frame.length}`);
   const buffer = views.memory.buffer;
-  const clock = new BigUint64Array(buffer, LCORES + LCORE_TRACE * 2 ** LCORE_SHIFT + LC_NOW_US, 1);
-  clock[0] = process.hrtime.bigint() / 1000n;
+  writeClock(views, LCORE_TRACE);
   views.u8.set(frame, TRACE_FRAME + FRAME_HEADROOM);
   core.trace(interfaceId, frame.length);
   const trace = formatTrace({ view: new DataView(buffer), bytes: views.u8 }, names.maps(), interfaceId, frame);

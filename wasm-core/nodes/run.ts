@@ -60,6 +60,11 @@ export function run(lcore: u32): u32 {
   store<u32>(lc, 0, LC_META_COUNT);
 
   const received: u32 = gather(lc);
+  if (received != 0) {
+    const counters: usize = countersOf(lc);
+    store<u64>(counters, load<u64>(counters, C_RECEIVED) + (received as u64), C_RECEIVED);
+    countNode(lc, NODE_RECEIVE, received);
+  }
   if (load<u32>(lc, LC_FAULT) != 0) injectFault(lc);
   const taken: u32 = received + takeHandoffs(lc);
   const now: u32 = (load<u64>(lc, LC_NOW_US) / 1000) as u32;
@@ -69,11 +74,6 @@ export function run(lcore: u32): u32 {
   }
   releaseHeld(lc);
   if (load<u32>(lc, LC_META_COUNT) != 0) {
-    if (received != 0) {
-      const counters: usize = countersOf(lc);
-      store<u64>(counters, load<u64>(counters, C_RECEIVED) + (received as u64), C_RECEIVED);
-      countNode(lc, NODE_RECEIVE, received);
-    }
     runVector(lc);
     balanceFrames(lc);
   }
