@@ -5,7 +5,8 @@ import { codecOf } from '../../proto/load.ts';
 
 const DETAILS = 'grpc-status-details-bin';
 
-interface Status { details: { typeUrl: string; value: Buffer }[] }
+/** google.protobuf.Any keeps its own spelling. */
+interface Status { details: { type_url: string; value: Buffer }[] }
 interface BadRequest { fieldViolations: { field: string; description: string; reason: string }[] }
 interface PreconditionFailure { violations: { type: string; subject: string; description: string }[] }
 
@@ -27,12 +28,12 @@ export function refusalText(error: Error & { code?: unknown; details?: unknown; 
 function violations(metadata: Metadata): string[] {
   const [trailer] = metadata.get(DETAILS);
   if (!Buffer.isBuffer(trailer)) return [];
-  return codecOf<Status>('google/rpc/status.proto', 'google.rpc.Status').decode(trailer).details.flatMap(({ typeUrl, value }) => {
-    if (typeUrl.endsWith('/google.rpc.BadRequest')) {
+  return codecOf<Status>('google/rpc/status.proto', 'google.rpc.Status').decode(trailer).details.flatMap(({ type_url: type, value }) => {
+    if (type.endsWith('/google.rpc.BadRequest')) {
       return codecOf<BadRequest>('google/rpc/error_details.proto', 'google.rpc.BadRequest').decode(value).fieldViolations
         .map(({ field, description, reason }) => `${field}: ${description}${reason ? ` (${reason})` : ''}`);
     }
-    if (typeUrl.endsWith('/google.rpc.PreconditionFailure')) {
+    if (type.endsWith('/google.rpc.PreconditionFailure')) {
       return codecOf<PreconditionFailure>('google/rpc/error_details.proto', 'google.rpc.PreconditionFailure').decode(value).violations
         .map(({ subject, description, type }) => `${subject}: ${description}${type ? ` (${type})` : ''}`);
     }

@@ -40,7 +40,7 @@ function routeRows(routes: readonly Route[]): Record<string, string | number>[] 
 
 function applianceBlock(appliance: Appliance): string {
   return list([
-    ['appliance', appliance.name], ['kind', appliance.kind], ['state', `${appliance.state} since ${appliance.since}`], ['session', appliance.inSession ? `from ${appliance.peer}` : 'none'],
+    ['appliance', appliance.name], ['kind', appliance.kind], ['state', appliance.since ? `${appliance.state} since ${appliance.since}` : appliance.state], ['session', appliance.inSession ? `from ${appliance.peer}` : 'none'],
     ['version', `${count(appliance.liveVersion)} live of ${count(appliance.version)}`], ['unacknowledged', appliance.unacknowledged],
     ['sent', `${count(appliance.updates)} updates, ${count(appliance.records)} records`], ['software', appliance.software], ['profile', appliance.profile],
     ['tables', Object.entries(appliance.totals).map(([name, total]) => `${count(total)} ${name}`).join(', ')],
@@ -132,7 +132,10 @@ Examples:
     .action((appliance: string, vrf: string | undefined, prefix: string | undefined) => using((controller, options) => show<Route[]>({
       read: async () => {
         const routes: Route[] = [];
-        for await (const reply of controller.routes({ appliance, vrf: vrf ?? '', prefix: prefix ?? '' }) as AsyncIterable<RoutesReply>) routes.push(...reply.routes);
+        // The controller knows VRFs by their whole names; the end of one is looked for in all of them.
+        const whole = vrf?.includes(':') ? vrf : '';
+        const called = (name: string): boolean => vrf === undefined || name === vrf || name.endsWith(`:${vrf}`);
+        for await (const reply of controller.routes({ appliance, vrf: whole, prefix: prefix ?? '' }) as AsyncIterable<RoutesReply>) routes.push(...reply.routes.filter((route) => called(route.vrf)));
         return routes;
       },
       json: (routes) => routes,
