@@ -2,7 +2,7 @@
 import type { Appliance } from './appliance.ts';
 import type { LabHost } from './hosts.ts';
 import type { Lab, Pod } from './lab.ts';
-import { ADDRESSES } from './network.ts';
+import { ADDRESSES, MACS } from './network.ts';
 import { checksum, ipv4Header, parseAddress, parseMac, pseudoSum } from './packets.ts';
 import { dropLines, interfaceLines, lcoreLines, read, totalLines, type Reading } from './readings.ts';
 import { bitRate, bold, count, cyan, green, milliseconds, pad, red } from './terminal.ts';
@@ -98,7 +98,7 @@ async function transfer(from: LabHost, at: LabHost, to: string, source: string, 
 /** Traces a SYN through the gateway, and what the gateway would send through the compute appliance. */
 async function showPath({ gateway, compute }: Lab, pod: Pod, show: Show, judge: Judge): Promise<void> {
   const external = (await gateway.dataplane.ports()).ports.find(({ port }) => port?.name === 'external');
-  const syn = synFrame(external?.mac ?? '', ADDRESSES.internet, pod.floatingIp);
+  const syn = synFrame(MACS.gatewayExternal, ADDRESSES.internet, pod.floatingIp);
   const first = await gateway.dataplane.trace({ interface: String(external?.interface), frame: syn });
   const fabric = (await compute.dataplane.ports()).ports.find(({ port }) => port?.name === 'fabric');
   const second = await compute.dataplane.trace({ interface: String(fabric?.interface), frame: first.frame });
@@ -133,5 +133,5 @@ export function synFrame(destinationMac: string, source: string, destination: st
   tcp.writeUInt16BE(65535, 14);
   tcp.writeUInt16BE(checksum(tcp, pseudoSum(from, to, 6, tcp.length)), 16);
   const header = ipv4Header({ source: from, destination: to, protocol: 6, length: 40, identification: 1 });
-  return Buffer.concat([parseMac(destinationMac), parseMac('02:00:cb:00:71:0a'), Buffer.from([8, 0]), header, tcp]);
+  return Buffer.concat([parseMac(destinationMac), parseMac(MACS.internet), Buffer.from([8, 0]), header, tcp]);
 }
