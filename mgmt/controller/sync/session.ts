@@ -123,17 +123,19 @@ export class Session {
     if (this.#dirty.flooded) this.#begin(true, false);
     // What changed goes before what is walked: the walk may come upon routes whose next hops are new.
     if (!this.#dirty.empty) return this.#sendKeys(state);
-    if (!this.#resync || this.#resync.ended) return false;
-    return this.#walk(state, this.#resync);
+    if (this.#resync) return !this.#resync.ended && this.#walk(state, this.#resync);
+    if (this.#sent === state.version) return false;
+    // It has everything, but nothing said so: what changed after EndResync went without a version.
+    this.#sendUpdate({ batches: [], names: [], records: 0 }, this.#sent = state.version);
+    return true;
   }
 
   #sendKeys(state: Appliance): boolean {
     const packer = new Packer();
     packKeys(state, this.#dirty, packer).next();
     if (packer.empty) {
-      // Came and went before it was sent, or names nothing that has a record.
+      // Came and went before it was sent.
       this.#dirty.clear();
-      if (!this.#resync && this.#sent !== state.version) this.#sendUpdate(packer.take(), this.#sent = state.version);
       return true;
     }
     if (!this.#resync && this.#dirty.empty) this.#sent = state.version;
