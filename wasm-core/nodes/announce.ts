@@ -2,7 +2,7 @@
  * Gratuitous ARP (RFC 5227 section 3): tells a plain network who answers for an address from now on. Made by the control instance, sent by the lcore
  * that owns the interface. Nexts: the owner's transmit node, through the hand-off ring. Drops: no_frame, handoff_full.
  */
-import { C_DROP, IF_OWNER, LC_META_COUNT, LCORE_CONTROL, M_FRAME, M_L3 } from '../layout';
+import { C_DROP, IF_OWNER, IF_PARENT, LC_META_COUNT, LCORE_CONTROL, M_FRAME, M_L3 } from '../layout';
 import { DROP_HANDOFF_FULL, NODE_TRANSMIT } from '../generated';
 import { ARP_REQUEST, writeArp } from '../packet/arp';
 import { giveFrame } from '../rings/frames';
@@ -20,8 +20,10 @@ export function announce(iface: u32, address: u32): u32 {
   if (meta == 0) return 0;
   writeArp(load<u32>(meta, M_L3) as usize, ARP_REQUEST, interfaceMac(iface), address, 0, address);
   transmitArp(lc, meta, iface, BROADCAST);
-  setListCount(lc, NODE_TRANSMIT, 0); // it leaves by another lcore's
-  if (handOff(lc, load<u16>(interfaceAt(iface), IF_OWNER), meta)) return 1;
+  setListCount(lc, NODE_TRANSMIT, 0); // it leaves by the transmit list of another lcore
+  const parent: u32 = load<u16>(interfaceAt(iface), IF_PARENT);
+  const port: u32 = parent != 0 ? parent : iface;
+  if (handOff(lc, load<u16>(interfaceAt(port), IF_OWNER), meta)) return 1;
   const reason: usize = countersOf(lc) + C_DROP + ((DROP_HANDOFF_FULL as usize) << 3);
   store<u64>(reason, load<u64>(reason) + 1);
   giveFrame(lc, load<u32>(meta, M_FRAME) as usize);

@@ -1,6 +1,6 @@
 /** One round of an lcore, and the walk of a traced frame. What the host calls. */
 import {
-  C_RECEIVED, FRAME_CAPACITY, FRAME_HEADROOM, H_EPOCH, HEADER, LC_BEAT, LC_EPOCH, LC_FAULT, LC_KICK_COUNT, LC_META_COUNT, LC_NEXT_QUEUE,
+  C_RECEIVED, FRAME_CAPACITY, FRAME_HEADROOM, H_EPOCH, HEADER, LC_BEAT, LC_EPOCH, LC_FAULT, LC_FREE_COUNT, LC_KICK_COUNT, LC_META_COUNT, LC_NEXT_QUEUE,
   LC_NOW_US, LC_AGED_MS, LC_QUEUE_COUNT, LC_QUEUES, LC_TRACING, LC_WAKE, LCORE_TRACE, M_FRAME, M_L3, M_LENGTH, M_RX_IF, Q_STATE, Q_TX_KICKED,
   QS_ACTIVE, QS_FREE, TRACE, TRACE_FRAME, VECTOR, LC_KICKS,
 } from '../layout';
@@ -100,5 +100,6 @@ export function trace(iface: u32, length: u32): u32 {
   store<u32>(meta, TRACE_FRAME as u32, M_FRAME);
   enqueue(lc, NODE_ETHERNET_INPUT, meta);
   runVector(lc);
+  store<u32>(lc, 0, LC_FREE_COUNT); // its frames are none of the pool's
   return load<u32>(TRACE);
 }

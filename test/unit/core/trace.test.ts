@@ -1,5 +1,6 @@
 // A trace says beforehand what then happens to the live packet, changes nothing, and is told in words. limit: 180 s
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatTrace, type Trace } from '../../../firmware/host/trace.ts';
@@ -148,6 +149,13 @@ test('words: things without a name are told by their number', () => {
   const frame = firstFrame(fixture)!;
   trace(core, frame);
   assert.match(formatTrace(core, {}, frame.interface, frame.bytes).text, /VRF 1: 10\.32\.0\.4 matches 10\.32\.0\.4\/32 → next hop 11: out of interface 3/);
+});
+
+test('the words need nothing of Node: they can be told in a browser', () => {
+  for (const name of ['trace.ts', 'trace-events.ts', 'trace-names.ts', 'trace-drops.ts', 'packet-summary.ts']) {
+    const source = readFileSync(new URL(`../../../firmware/host/${name}`, import.meta.url), 'utf8');
+    assert.not.match(source, /from 'node:|\bprocess\.|\bBuffer\b/, name);
+  }
 });
 
 test.run();
