@@ -9,7 +9,7 @@ import { Random } from '../generate/random.ts';
 import { makeWorld } from '../generate/world.ts';
 import { hex } from '../reference/wire.ts';
 import { checkFrames } from './conservation.ts';
-import { GREATEST_FRAME, Guards } from './guards.ts';
+import { GREATEST_FRAME, Guards, HEAD_GUARD } from './guards.ts';
 import { FuzzPort } from './ports.ts';
 
 const LCORES = 2;
@@ -32,9 +32,11 @@ export class PacketFuzzer {
   readonly #ports: FuzzPort[] = [];
   readonly #guards: Guards;
   readonly #tables: string;
+  /** Every third world: frames begin anywhere in their chunk, so that headers may find no room. */
+  readonly #tight: boolean;
   readonly #corpus: { readonly port: FuzzPort; readonly frame: Uint8Array }[] = [];
-  /** What the vector in flight consists of: chunk, interface, length. */
-  readonly #flight: { chunk: number; interface: number; length: number }[] = [];
+  /** What the vector in flight consists of. */
+  readonly #flight: { at: number; interface: number; length: number }[] = [];
   #vectors = 0;
 
   constructor(seed: number) {
@@ -53,7 +55,8 @@ export class PacketFuzzer {
       const found = this.#ports.find((candidate) => candidate.interface === port);
       if (found !== undefined) this.#corpus.push({ port: found, frame: bytes.slice(0, GREATEST_FRAME) });
     }
-    this.#guards = new Guards(this.core.memory.buffer as SharedArrayBuffer, FRAMES);
+    this.#tight = seed % 3 === 0;
+    this.#guards = new Guards(this.core.memory.buffer as SharedArrayBuffer, FRAMES, this.#tight ? 0 : HEAD_GUARD);
     this.#tables = this.#tableDigest();
   }
 
@@ -94,11 +97,13 @@ export class PacketFuzzer {
     const { port, frame } = random.pick(this.#corpus);
     const chunk = port.takeChunk();
     if (chunk === 0) return;
-    const at = chunk + L.FRAME_HEADROOM;
+    const headroom = this.#tight ? random.below(L.FRAME_HEADROOM) : L.FRAME_HEADROOM;
+    const at = chunk + headroom;
     this.#bytes.set(frame, at);
     const length = random.chance(70) ? this.#mutate(at, frame.length) : frame.length;
-    port.receive(chunk, L.FRAME_HEADROOM, length);
-    this.#flight.push({ chunk, interface: port.interface, length });
+    this.#flight.push({ at, interface: port.interface, length });
+    if (random.chance(0.1)) port.receive(chunk, headroom, random.pick([2 ** L.FRAME_SHIFT - headroom + 1, 0xffff, 0xffffffff - headroom + 1, 0xffffffff]));
+    else port.receive(chunk, headroom, length);
   }
 
   /** Changes a frame in place. @returns its length then */
@@ -154,7 +159,7 @@ export class PacketFuzzer {
       return;
     }
     for (let n = 0; n < SAMPLE && this.#flight.length > 0; n += 1) {
-      const chunk = (this.#random.pick(this.#flight).chunk - L.FRAMES) / 2 ** L.FRAME_SHIFT;
+      const chunk = Math.floor((this.#random.pick(this.#flight).at - L.FRAMES) / 2 ** L.FRAME_SHIFT);
       for (const near of [chunk - 1, chunk, chunk + 1]) if (near >= 0 && near < FRAMES) this.#guarded(() => this.#guards.checkChunk(near));
     }
   }
@@ -189,10 +194,7 @@ export class PacketFuzzer {
   }
 
   #flightText(): string {
-    const lines = this.#flight.map(({ chunk, interface: iface, length }) => {
-      const at = chunk + L.FRAME_HEADROOM;
-      return `  interface ${iface}: ${hex(this.#bytes.slice(at, at + length))}`;
-    });
+    const lines = this.#flight.map(({ at, interface: iface, length }) => `  interface ${iface}: ${hex(this.#bytes.slice(at, at + length))}`);
     return `frames of the last vector, as the core left them:\n${lines.slice(0, 20).join('\n')}`;
   }
 }

@@ -94,7 +94,7 @@ export function receive(lc: usize, q: usize, room: u32): u32 {
     taken += 1;
     if (offset < limit) {
       store<u16>(FRAME_OWNER + ((offset >> FRAME_SHIFT) << 1), 0);
-      if (((offset as u32) & (CHUNK - 1)) + length <= CHUNK) {
+      if (length <= CHUNK - ((offset as u32) & (CHUNK - 1))) {
         store<u32>(out, meta as u32);
         out += 4;
         meta += META_SIZE;
