@@ -141,7 +141,7 @@ function runStep(node, args) {
 
 /** Signals go to the script; its end is ours. */
 function run(node, script, args) {
-  const child = spawn(node, [script, ...args], { stdio: 'inherit', env: { ...process.env, PATH: PATH.join(delimiter) } });
+  const child = spawn(node, [script, ...args], { stdio: 'inherit', env: environment() });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(`bootstrap: ${error.message}`));
   child.on('exit', (code, signal) => {
@@ -149,6 +149,11 @@ function run(node, script, args) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
+}
+
+/** Processes find the system's programs, and what Node has compiled once (a third of a process's start). */
+function environment() {
+  return { NODE_COMPILE_CACHE: join(ROOT, 'build/compile-cache'), ...process.env, PATH: PATH.join(delimiter) };
 }
 
 function filesOf(path) {

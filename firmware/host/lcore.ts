@@ -46,6 +46,11 @@ export interface LcoreConfiguration {
 
 /** Frames that may wait for their kick while more keep arriving: one system call for all of them. */
 const KICK_AFTER = 256;
+/** Longest wait for more packets before a kick or a sleep, while they come densely: what a batch costs in latency. */
+const LINGER_US = 50;
+/** Dense: more than so many packets a microsecond, smoothed over some kicks and sleeps. */
+const DENSE_PER_US = 0.08;
+const SMOOTHING = 0.25;
 /** Runs between two looks at pumps' descriptors while other queues keep the lcore busy. */
 const PUMP_INTERVAL = 8;
 /** Longest sleep: neighbours and held packets age in steps of 100 ms. */
@@ -76,6 +81,12 @@ class LcoreLoop {
   /** Queues with frames that nobody has been told about. */
   readonly #unkicked = new Set<number>();
   #unkickedPackets = 0;
+  /** When the first of them was put there. */
+  #unkickedSinceUs = 0;
+  /** Packets a microsecond, and since when the next value of it is counted. */
+  #rate = 0;
+  #ratePackets = 0;
+  #rateSinceUs = 0;
 
   constructor(lcore: number) {
     this.#lcore = lcore;
@@ -119,22 +130,30 @@ class LcoreLoop {
     const { words, statistics } = this.#block;
     const core = this.#core;
     let turns = 0;
+    let lastPacketUs = 0;
     while (Atomics.load(words, B_STOP) === 0) {
       if (words[B_CONFIG] !== words[B_CONFIG_SEEN]) this.#configure();
-      writeClock(views, this.#lcore);
+      const nowUs = writeClock(views, this.#lcore);
       if (this.#pumps.length > 0 && ++turns % PUMP_INTERVAL === 0) this.#receiveAll();
       const packets = core.run(this.#lcore);
       statistics[S_RUNS]!++;
       if (packets > 0) {
         statistics[S_PACKETS]! += packets;
+        this.#ratePackets += packets;
+        lastPacketUs = nowUs;
         forwarded();
       }
-      this.#collectKicks(packets);
+      this.#collectKicks(packets, nowUs);
       this.#wakeOthers();
       if (packets > 0 && this.#unkickedPackets < KICK_AFTER) continue;
+      // While packets follow each other closely, waiting for more of them is cheaper than a system call for few.
+      const dense = this.#rate > DENSE_PER_US;
+      if (packets === 0 && dense && nowUs - (this.#unkickedPackets > 0 ? this.#unkickedSinceUs : lastPacketUs) < LINGER_US) continue;
+      this.#measureRate(nowUs);
       const left = this.#kickAll();
       if (packets > 0 || this.#receiveAll() > 0) continue;
-      if (!data.busyPoll) this.#sleep(left);
+      if (data.busyPoll || (dense && nowUs - lastPacketUs < LINGER_US)) continue;
+      this.#sleep(left);
     }
   }
 
@@ -143,10 +162,10 @@ class LcoreLoop {
     const { words, statistics } = this.#block;
     const poll = this.#pollSet;
     Atomics.store(words, B_SLEEP, poll === undefined ? WAITING : POLLING);
-    writeClock(views, this.#lcore);
+    const nowUs = writeClock(views, this.#lcore);
     const packets = this.#core.run(this.#lcore);
     statistics[S_RUNS]!++;
-    this.#collectKicks(packets);
+    this.#collectKicks(packets, nowUs);
     this.#wakeOthers();
     if (packets > 0 || this.#unkickedPackets > 0 || words[B_CONFIG] !== words[B_CONFIG_SEEN] || Atomics.load(words, B_STOP) !== 0) {
       statistics[S_PACKETS]! += packets;
@@ -184,12 +203,21 @@ class LcoreLoop {
   }
 
   /** Takes over the core's list of queues that it put frames into. */
-  #collectKicks(packets: number): void {
+  #collectKicks(packets: number, nowUs: number): void {
     const count = views.u32[(this.#scratch + LC_KICK_COUNT) >>> 2] ?? 0;
     if (count === 0) return;
     const list = (this.#scratch + LC_KICKS) >>> 1;
     for (let i = 0; i < count; i++) this.#unkicked.add(views.u16[list + i] ?? 0);
+    if (this.#unkickedPackets === 0) this.#unkickedSinceUs = nowUs;
     this.#unkickedPackets += Math.max(1, packets);
+  }
+
+  #measureRate(nowUs: number): void {
+    const elapsed = nowUs - this.#rateSinceUs;
+    if (elapsed < 1) return;
+    this.#rate += SMOOTHING * (this.#ratePackets / elapsed - this.#rate);
+    this.#ratePackets = 0;
+    this.#rateSinceUs = nowUs;
   }
 
   /** Kicks every queue that waits; true when some could not send all. */

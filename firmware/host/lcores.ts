@@ -23,7 +23,6 @@ const WATCH_MS = 4;
 const HANG_CPU_MS = 10;
 /** Where threads' processor times are not to be had. */
 const HANG_WALL_MS = 40;
-const STOP_MS = 1000;
 
 interface Running {
   readonly worker: Worker;
@@ -170,9 +169,7 @@ export class Lcores {
       this.wake(lcore);
     }
     const all = this.#spare === undefined ? this.#running : [...this.#running, this.#spare];
-    const patience = new Promise<void>((resolve) => setTimeout(resolve, STOP_MS).unref());
-    await Promise.race([Promise.all(this.#running.map(({ exited }) => exited)), patience]);
-    await Promise.all(all.map(({ worker }) => worker.terminate()));
+    await Promise.all(all.map(({ worker }) => worker.terminate())); // ends a sleep or a run that is under way first
   }
 
   #word(lcore: number, offset: number): number {
