@@ -10,6 +10,9 @@ import { hex } from '../reference/wire.ts';
 
 const SEED = 0x0123_4567_89ab_cdefn;
 const REASONS = 64;
+/** What a trace event keeps of a packet. */
+const TRACED_BYTES = 96;
+const NODE_TRANSMIT = 16;
 
 /** Lines that only one of the two says of a step. */
 export interface Difference {
@@ -39,6 +42,7 @@ export class Duel {
 
   /** Frames that came out in the last step. */
   sent = 0;
+  #sentFrames: Uint8Array[] = [];
 
   /** One frame through both. */
   play(frame: GeneratedFrame): Difference | undefined {
@@ -48,6 +52,29 @@ export class Duel {
     const sent = this.core.forward([{ interface: frame.port, bytes: frame.bytes }]);
     const outcomes = this.reference.receive(frame.port, frame.bytes);
     return this.#compare(sent, before, outcomes, mask);
+  }
+
+  /**
+   * The frames that the core's trace says would be sent: the first bytes of each, sorted, identifications masked. A trace sends,
+   * learns and counts nothing, which the steps after it prove.
+   */
+  trace({ port, bytes }: GeneratedFrame): string[] {
+    const { core } = this;
+    core.bytes.set(bytes, L.TRACE_FRAME + L.FRAME_HEADROOM);
+    const events = core.exports.trace(port, bytes.length);
+    const sends: string[] = [];
+    for (let event = L.TRACE + L.TRACE_EVENTS; event < L.TRACE + L.TRACE_EVENTS + events * L.TRACE_EVENT_SIZE; event += L.TRACE_EVENT_SIZE) {
+      const dropped = core.bytes[event + L.TE_META + L.M_DROP] !== 0;
+      if (core.view.getUint16(event + L.TE_NODE, true) !== NODE_TRANSMIT || dropped) continue;
+      const length = Math.min(core.view.getUint16(event + L.TE_META + L.M_LENGTH, true), TRACED_BYTES);
+      sends.push(hex(maskIdentification(core.bytes.slice(event + L.TE_PACKET, event + L.TE_PACKET + length))));
+    }
+    return sends.sort();
+  }
+
+  /** What `trace` should have said of the last step. */
+  sentAsTraced(): string[] {
+    return this.#sentFrames.map((frame) => hex(maskIdentification(frame.slice(0, TRACED_BYTES)))).sort();
   }
 
   /** Frames through the core in one vector, through the reference one by one: identifications of ICMP errors do not count. */
@@ -110,6 +137,7 @@ export class Duel {
 
   #compare(sent: readonly SentFrame[], before: BigUint64Array, outcomes: readonly Outcome[], mask: (frame: Uint8Array) => Uint8Array): Difference | undefined {
     this.sent = sent.length;
+    this.#sentFrames = sent.map((frame) => frame.bytes);
     const core = sent.map((frame) => sentText(frame.interface, mask(frame.bytes)));
     for (const [code, count] of this.#drops.entries())
       for (let n = count - (before[code] ?? 0n); n > 0n; n -= 1n) core.push(`dropped ${DROP_NAMES.get(code) ?? `code ${code}`}`);

@@ -30,6 +30,8 @@ const VECTORS = [2, 3, 16, 64, 128, 200];
 /** Frames that a vector may make, so that the core runs out of neither records nor ring. */
 const VECTOR_SENDS = 200;
 const SHOWN = 20;
+/** Every so many frames are traced first: a trace says what would be sent, and changes nothing. */
+const TRACE_EVERY = 4;
 
 /** A frame that leaves the neighbours as they are, and how many frames come of it. */
 interface Settled {
@@ -55,11 +57,15 @@ export function runScenario(scenario: Scenario): Result {
   const settled: Settled[] = [];
   for (const [index, step] of steps.entries()) {
     const held = duel.reference.neighbours.held;
+    const traced = 'frame' in step && index % TRACE_EVERY === 0 ? duel.trace(step.frame) : undefined;
     const difference = play(duel, step);
     if (difference !== undefined) return result(scenario, duel, explain(seed, world, steps.slice(0, index + 1), play));
     if (duel.isUndefined) return { ...result(scenario, duel, ''), frames: index };
     const isNeutral = duel.reference.neighbours.held === held && held === 0;
-    if ('frame' in step && isNeutral && !isArp(step.frame.bytes)) settled.push({ frame: step.frame, sends: duel.sent });
+    if (!('frame' in step) || !isNeutral || isArp(step.frame.bytes)) continue;
+    settled.push({ frame: step.frame, sends: duel.sent });
+    if (traced !== undefined && traced.join() !== duel.sentAsTraced().join())
+      return result(scenario, duel, `seed ${seed}: trace and forwarding differ\n  traced: ${traced.join(' ')}\n  sent: ${duel.sentAsTraced().join(' ')}\n${traceText(duel.core, step.frame)}`);
   }
   const vectorFailure = playVectors(duel, new Random(seed), settled);
   if (vectorFailure !== '') return result(scenario, duel, vectorFailure);

@@ -109,8 +109,8 @@ export function clampMss(packet: Uint8Array, limit: number): void {
     }
     const length = at + 1 < end ? byteAt(tcp, at + 1) : 0;
     if (length < 2 || at + length > end) return;
-    if (kind === 2 && length === 4) {
-      if (read16(tcp, at + 2) > limit) {
+    if (kind === 2) {
+      if (length === 4 && read16(tcp, at + 2) > limit) {
         const before = sumWithout(tcp, TCP_CHECKSUM);
         write16(tcp, at + 2, limit);
         write16(tcp, TCP_CHECKSUM, follow(read16(tcp, TCP_CHECKSUM), before, sumWithout(tcp, TCP_CHECKSUM)));
