@@ -29,18 +29,24 @@ const TABLES = `
   CREATE TABLE change (appliance TEXT, version INTEGER, keys TEXT NOT NULL, PRIMARY KEY (appliance, version)) WITHOUT ROWID;
 `;
 
+/** The log is written back when no commit came for so long, since that takes several synchronous writes; or when it is this long. */
+const CHECKPOINT_IDLE_MS = 500;
+const CHECKPOINT_COMMITS = 2_000;
+
 type Row = Record<string, SQLInputValue>;
 
 export class SqliteStore implements Store {
   readonly stateId: string;
   #version: number;
   readonly #database: DatabaseSync;
+  #uncheckpointed = 0;
+  #idle: NodeJS.Timeout | undefined;
   readonly #statements = new Map<string, StatementSync>();
 
   /** @param path of the file, made if it is not there; ":memory:" for tests that need no durability. */
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE');
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA wal_autocheckpoint = 0');
     const { user_version: schema } = this.#database.prepare('PRAGMA user_version').get() as { user_version: number };
     if (schema === 0) this.#create();
     else if (schema !== SCHEMA) throw new Error(`${path} has schema ${schema}, this program knows ${SCHEMA}: use the program that wrote it, or another file`);
@@ -87,6 +93,7 @@ export class SqliteStore implements Store {
       if (version % TRIM_EVERY === 0) this.#trim(version);
     });
     this.#version = version;
+    this.#checkpointLater();
   }
 
   changesSince(appliance: string, version: number): string[] | undefined {
@@ -112,9 +119,23 @@ export class SqliteStore implements Store {
     return [...this.#rows<Row>('SELECT kind, name, uuid, version, deleted, bytes FROM history WHERE kind = ? AND name = ? ORDER BY id DESC', kind, name)].map(toHistory);
   }
 
-  close(): void { this.#database.close(); }
+  close(): void {
+    clearTimeout(this.#idle);
+    this.#database.close();
+  }
 
   // ---- inside ----------------------------------------------------------------------------------------------------------------
+
+  #checkpointLater(): void {
+    clearTimeout(this.#idle);
+    if (++this.#uncheckpointed >= CHECKPOINT_COMMITS) return this.#checkpoint();
+    this.#idle = setTimeout(() => this.#checkpoint(), CHECKPOINT_IDLE_MS).unref();
+  }
+
+  #checkpoint(): void {
+    this.#uncheckpointed = 0;
+    this.#database.exec('PRAGMA wal_checkpoint(RESTART)');
+  }
 
   #create(): void {
     this.#transaction(() => {
