@@ -31,7 +31,7 @@ const PROGRAMS = [
   { program: 'nft', package: 'nftables', development: true },
   { program: 'iperf3', package: 'iperf3', development: true },
   { program: 'openssl', package: 'openssl', development: true },
-  { program: 'ping', package: 'iputils-ping', development: true },
+  { program: 'ping', package: 'iputils-ping' },
 ];
 /** Debian keeps some of them where a plain user's PATH does not look. */
 const PATH = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];

@@ -80,6 +80,8 @@ export interface PortState {
   interface: number;
   /** named by the hardware profile: attached at start, never detached */
   profile: boolean;
+  /** frames that came in while the kernel had no room for them: in no counter of the data plane */
+  missed: number;
 }
 
 export interface PortsRequest {}

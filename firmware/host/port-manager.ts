@@ -36,6 +36,8 @@ export interface PortState {
   readonly queues: readonly number[];
   readonly interfaceId: number;
   readonly ofProfile: boolean;
+  /** Frames that the kernel had no room for. */
+  readonly missed: number;
 }
 
 interface Port {
@@ -312,7 +314,7 @@ export class PortManager {
     const bound = this.#bindings.find((binding) => binding.port === request.name);
     return {
       request, up: running, mac: open?.mac ?? device?.mac ?? '', mtu: open?.mtu ?? request.mtu, mode: open?.mode ?? '', problem: problem || noCarrier,
-      queues: slots.map(({ queue }) => queue), interfaceId: bound?.id ?? 0, ofProfile,
+      queues: slots.map(({ queue }) => queue), interfaceId: bound?.id ?? 0, ofProfile, missed: open?.missed() ?? 0,
     };
   }
 }

@@ -30,7 +30,7 @@ export interface Libc {
   madvise(address: number, length: number, advice: number): number;
   eventfd(initial: number, flags: number): number;
   errno(): number;
-  /** Address of a buffer's first byte; it stays while the buffer is referenced (typed arrays over a WebAssembly.Memory: always). */
+  /** Address of a buffer's first byte. The buffer stays alive for the next calls; for longer, whoever keeps the address keeps the buffer. */
   address(buffer: Uint8Array): number;
 }
 
@@ -54,6 +54,8 @@ const DECLARATIONS = [
   'int madvise(intptr_t, size_t, int)',
   'int eventfd(unsigned int, int)',
 ];
+
+const KEPT_BUFFERS = 64;
 
 let loaded: Libc | undefined;
 let tried = false;
@@ -91,9 +93,14 @@ function bindFunctions(koffi: Koffi): Libc {
     const name = /(\w+)\(/.exec(declaration)?.[1] ?? declaration;
     return [name, library.func(declaration)];
   }));
+  const recent: Uint8Array[] = [];
+  let turn = 0;
   return {
     ...(functions as unknown as Omit<Libc, 'errno' | 'address'>),
     errno: () => koffi.errno(),
-    address: (buffer) => Number(koffi.address(buffer)),
+    address: (buffer) => {
+      recent[turn++ % KEPT_BUFFERS] = buffer; // an address keeps nothing alive: the collector must not come between it and its use
+      return Number(koffi.address(buffer));
+    },
   };
 }

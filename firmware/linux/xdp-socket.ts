@@ -16,6 +16,7 @@ const XDP_TX_RING = 3;
 const XDP_UMEM_REG = 4;
 const XDP_UMEM_FILL_RING = 5;
 const XDP_UMEM_COMPLETION_RING = 6;
+const XDP_STATISTICS = 7;
 const XDP_OPTIONS = 8;
 const XDP_MAX_TX_SKB_BUDGET = 9;
 const BIND_SHARED_UMEM = 1;
@@ -159,4 +160,13 @@ function isZeroCopy(libc: Libc, fd: number): boolean {
   const options = new Uint8Array(new ArrayBuffer(4));
   const length = Uint8Array.from([4, 0, 0, 0]);
   return libc.getsockopt(fd, SOL_XDP, XDP_OPTIONS, libc.address(options), libc.address(length)) === 0 && ((options[0] ?? 0) & 1) !== 0;
+}
+
+/** Frames that a socket lost since it was opened: no empty frame or no room in the receive ring when they came. */
+export function xdpMissed(libc: Libc, fd: number): number {
+  const statistics = new BigUint64Array(new ArrayBuffer(48)); // struct xdp_statistics
+  const length = Uint8Array.from([48, 0, 0, 0]);
+  if (libc.getsockopt(fd, SOL_XDP, XDP_STATISTICS, libc.address(new Uint8Array(statistics.buffer)), libc.address(length)) === -1) return 0;
+  const [dropped = 0n, , , ringFull = 0n] = statistics;
+  return Number(dropped + ringFull);
 }

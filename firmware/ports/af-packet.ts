@@ -1,6 +1,7 @@
 /** AF_PACKET: any Linux device, without XDP. The kernel's own stack sees the frames as well. */
 import { bringUp } from '../linux/device.ts';
 import type { Libc } from '../linux/libc.ts';
+import { socketDrops } from '../linux/socket-drops.ts';
 import { openPacketSocket } from '../linux/packet-socket.ts';
 import { checkChecksums, explainFailure, requireCapabilities, requireDevice } from './checks.ts';
 import type { Driver, DriverContext, OpenPort, PortRequest, QueueSlot } from './port.ts';
@@ -29,7 +30,8 @@ export class AfPacketDriver implements Driver {
         const fd = openPacketSocket(this.#libc, request.device, device.index);
         const warning = checkChecksums(this.#libc, device);
         return {
-          fd, mac: device.mac, mtu: Math.min(device.mtu, request.mtu), mode: 'recvmmsg', warnings: warning === undefined ? [] : [warning], close: () => this.#libc.close(fd),
+          fd, mac: device.mac, mtu: Math.min(device.mtu, request.mtu), mode: 'recvmmsg', warnings: warning === undefined ? [] : [warning],
+          missed: () => socketDrops(this.#libc, fd), close: () => this.#libc.close(fd),
         };
       } catch (error) {
         throw explainFailure(request, error);

@@ -23,6 +23,8 @@ export interface OpenPort {
   readonly mode: string;
   /** Not in the way, but somebody should know. */
   readonly warnings: readonly string[];
+  /** Frames that came in while the kernel had no room for them. */
+  missed(): number;
   /** Lets frames in: the queues are active and served. */
   activate(): void;
   /** Lets no more in. */

@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly warnings: readonly string[];
   /** memory: where the other end is now. */
   peer?(): QueueService['peer'];
+  /** Frames that the kernel had no room for; left out where nobody counts them. */
+  missed?(): number;
   /** Before the queue is let go. */
   deactivate?(): void;
   close(): void;
@@ -35,6 +37,7 @@ export async function pumpedPort(
     mtu: endpoint.mtu,
     mode: endpoint.mode,
     warnings: endpoint.warnings,
+    missed: () => endpoint.missed?.() ?? 0,
     activate: () => {},
     deactivate: () => endpoint.deactivate?.(),
     close: () => endpoint.close(),

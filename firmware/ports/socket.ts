@@ -5,6 +5,7 @@
 import { isIPv4 } from 'node:net';
 import { openDatagramSocket, type Endpoint } from '../linux/datagram-socket.ts';
 import type { Libc } from '../linux/libc.ts';
+import { socketDrops } from '../linux/socket-drops.ts';
 import { explainFailure } from './checks.ts';
 import { PortProblem, type Driver, type DriverContext, type OpenPort, type PortRequest, type QueueSlot } from './port.ts';
 import { derivedMac, pumpedPort } from './pumped.ts';
@@ -41,7 +42,7 @@ export class SocketDriver implements Driver {
     return pumpedPort(this.#context, request, slots, 'datagram', () => {
       try {
         const fd = openDatagramSocket(libc, local, peer);
-        return { ...common, fd, mode: 'recvmmsg', close: () => libc.close(fd) };
+        return { ...common, fd, mode: 'recvmmsg', missed: () => socketDrops(libc, fd), close: () => libc.close(fd) };
       } catch (error) {
         throw explainFailure(request, error);
       }
