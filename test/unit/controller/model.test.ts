@@ -1,0 +1,179 @@
+// The rules of the objects: what is refused names object, field, rule and what would be right, and leaves nothing behind.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { chapter } from '../../../examples/chapter.ts';
+import { Objects } from '../../../mgmt/controller/model/objects.ts';
+import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
+import { stage } from '../../../mgmt/controller/model/transaction.ts';
+import type { Operation } from '../../../proto/config.ts';
+import { create, deletion, put, update, type DraftObject } from './objects.ts';
+
+const USER = 'default-domain:k8s-ns-user-1';
+const NETWORK = `${USER}:k8s-vn-ns-default-pod-network`;
+const PODS = 'default-domain:k8s-default:k8s-default-pod-network';
+const POOL = `${NETWORK}:pool-ns-default`;
+const COMPUTE = 'default-global-system-config:compute-1';
+const GATEWAY = 'default-global-system-config:gateway-1';
+
+function fresh(): Objects {
+  const objects = new Objects();
+  stage(objects, chapter().map(put), 1);
+  return objects;
+}
+const text = (objects: Objects): string => JSON.stringify((['project', 'virtual-network', 'floating-ip-pool', 'floating-ip', 'virtual-machine-interface', 'instance-ip', 'virtual-router', 'route-table'] as const).map((kind) => [...objects.all(kind)].sort((a, b) => (a.name < b.name ? -1 : 1))));
+
+function refusal(objects: Objects, operations: Operation[]): Refusal {
+  const before = text(objects);
+  try {
+    stage(objects, operations, 2);
+  } catch (error) {
+    assert.is(text(objects), before, 'a refused transaction leaves everything as it was');
+    assert.instance(error, Refusal);
+    return error as Refusal;
+  }
+  throw new Error('the transaction was accepted');
+}
+
+const network = (spec: NonNullable<DraftObject['virtualNetwork']>): DraftObject => ({ name: `${USER}:n`, virtualNetwork: spec });
+const vmi = (spec: NonNullable<DraftObject['virtualMachineInterface']>, name = `${USER}:v`): DraftObject => ({ name, virtualMachineInterface: { virtualNetwork: PODS, ...spec } });
+const router = (spec: NonNullable<DraftObject['virtualRouter']>): DraftObject => ({ name: 'default-global-system-config:r', virtualRouter: { kind: 'GATEWAY', profile: 'virtual', fabric: { port: 'f', address: '10.9.9.9/24', mac: '02:00:00:00:00:09' }, ...spec } });
+const packed = (...prefixes: [number, number, number, number, number][]): Buffer => Buffer.from(prefixes.flat());
+const table = (spec: NonNullable<DraftObject['routeTable']>): DraftObject => ({ name: `${USER}:t`, routeTable: { virtualNetwork: NETWORK, nextHops: [{ discard: true }], ...spec } });
+
+/** Rule, field, an object that breaks it, and a word of what would be right. */
+const RULES: [string, string, DraftObject, RegExp][] = [
+  ['NAME', 'name', { name: 'nonsense', project: {} }, /default-domain:<project>/],
+  ['NAME', 'name', { name: `${USER}:a b`, virtualNetwork: {} }, /without blanks/],
+  ['REFERENCE', 'name', { name: 'default-domain:nobody:n', virtualNetwork: {} }, /no project default-domain:nobody/],
+  ['PREFIX', 'virtual_network.subnets[0].prefix', network({ subnets: [{ prefix: '10.0.0/8' }] }), /like 101/],
+  ['PREFIX_HOST_BITS', 'virtual_network.subnets[0].prefix', network({ subnets: [{ prefix: '10.0.0.1/24' }] }), /leave them zero/],
+  ['SUBNET_LENGTH', 'virtual_network.subnets[0].prefix', network({ subnets: [{ prefix: '10.0.0.0/31' }] }), /\/8 to \/30/],
+  ['GATEWAY_OUTSIDE_SUBNET', 'virtual_network.subnets[0].gateway', network({ subnets: [{ prefix: '10.0.0.0/24', gateway: '10.0.1.1' }] }), /10\.0\.0\.1 to 10\.0\.0\.254/],
+  ['SUBNETS_OVERLAP', 'virtual_network.subnets[1].prefix', network({ subnets: [{ prefix: '10.0.0.0/8' }, { prefix: '10.1.0.0/16' }] }), /disjoint/],
+  ['ROUTE_TARGET', 'virtual_network.route_targets[0]', network({ routeTargets: ['target:64512:99999999999'] }), /32-bit/],
+  ['ROUTE_TARGET', 'virtual_network.export_route_targets[0]', network({ exportRouteTargets: ['target:70000:70000'] }), /16-bit/],
+  ['DUPLICATE', 'virtual_network.route_targets[1]', network({ routeTargets: ['target:1:1', 'target:1:1'] }), /once is enough/],
+  ['RANGE', 'virtual_network.mss_clamp', network({ mssClamp: 20 }), /88 to 8960/],
+  ['SUBNET_IN_USE', 'virtual_network.subnets', { name: PODS, virtualNetwork: { subnets: [{ prefix: '10.48.0.0/12' }] } }, /pod-1-ip/],
+  ['POOL_OUTSIDE_NETWORK', 'floating_ip_pool.subnets[0]', { name: POOL, floatingIpPool: { subnets: ['101.101.102.0/24'] } }, /101\.101\.101\.0\/24/],
+  ['ADDRESS_OUTSIDE_POOL', 'floating_ip.address', { name: `${POOL}:x`, floatingIp: { address: '101.101.102.1' } }, /101\.101\.101\.0\/24/],
+  ['ADDRESS_OUTSIDE_POOL', 'floating_ip.address', { name: `${POOL}:x`, floatingIp: { address: '101.101.101.255' } }, /host address/],
+  ['TAKEN', 'floating_ip.address', { name: `${POOL}:x`, floatingIp: { address: '101.101.101.3' } }, /belongs to floating-ip .*:pod-1/],
+  ['TAKEN', 'floating_ip.address', { name: `${POOL}:x`, floatingIp: { address: '101.101.101.254' } }, /belongs to virtual-network/],
+  ['DUPLICATE', 'floating_ip.virtual_machine_interfaces[1]', { name: `${POOL}:x`, floatingIp: { virtualMachineInterfaces: [`${USER}:pod-1`, `${USER}:pod-1`] } }, /twice/],
+  ['FIXED_ADDRESS', 'floating_ip.fixed_address', { name: `${POOL}:x`, floatingIp: { fixedAddress: '10.32.0.99', virtualMachineInterfaces: [`${USER}:pod-1`] } }, /not an instance-ip/],
+  ['MAC', 'virtual_machine_interface.mac', vmi({ mac: '01:00:5e:00:00:01' }), /unicast MAC/],
+  ['NAME', 'virtual_machine_interface.port', vmi({ virtualRouter: COMPUTE }), /placed interface needs one/],
+  ['NOT_A_COMPUTE', 'virtual_machine_interface.virtual_router', vmi({ virtualRouter: GATEWAY, port: 'x' }), /kind COMPUTE/],
+  ['TAKEN', 'virtual_machine_interface.port', vmi({ virtualRouter: COMPUTE, port: 'pod-1' }), /pod-1/],
+  ['TAKEN', 'instance_ip.address', { name: 'x', instanceIp: { address: '10.32.0.3', virtualNetwork: PODS } }, /pod-1-ip/],
+  ['ADDRESS_OUTSIDE_NETWORK', 'instance_ip.address', { name: 'x', instanceIp: { address: '10.0.0.3', virtualNetwork: PODS } }, /10\.32\.0\.0\/12/],
+  ['OTHER_NETWORK', 'instance_ip.virtual_machine_interfaces[0]', { name: 'x', instanceIp: { address: '101.101.101.9', virtualNetwork: NETWORK, virtualMachineInterfaces: [`${USER}:pod-1`] } }, /is in .*k8s-default-pod-network/],
+  ['REQUIRED', 'virtual_router.kind', router({ kind: 'KIND_UNKNOWN' }), /GATEWAY or COMPUTE/],
+  ['INTERFACE_ADDRESS', 'virtual_router.fabric.address', router({ fabric: { port: 'f', address: '10.9.9.9', mac: '02:00:00:00:00:09' } }), /203\.0\.113\.1\/24/],
+  ['TAKEN', 'virtual_router.fabric.address', router({ fabric: { port: 'f', address: '10.169.25.20/24', mac: '02:00:00:00:00:09' } }), /compute-1/],
+  ['GATEWAY_OUTSIDE_SUBNET', 'virtual_router.fabric.gateway', router({ fabric: { port: 'f', address: '10.9.9.9/24', mac: '02:00:00:00:00:09', gateway: '10.9.8.1' } }), /underlay's subnet/],
+  ['TUNNEL_ADDRESS', 'virtual_router.tunnel_address', router({ tunnelAddress: '192.0.2.1' }), /leave it empty/],
+  ['NOT_A_GATEWAY', 'virtual_router.routing_instances', router({ kind: 'COMPUTE', routingInstances: [{ name: 'i' }] }), /for gateways/],
+  ['REFERENCE', 'virtual_router.external_interfaces[0].routing_instance', router({ externalInterfaces: [{ name: 'e', port: 'e', address: '192.0.2.1/24', mac: '02:00:00:00:00:0a', routingInstance: 'i' }] }), /it has none/],
+  ['NEXT_HOP_UNREACHABLE', 'virtual_router.routing_instances[0].static_routes[0].next_hop', router({ routingInstances: [{ name: 'i', staticRoutes: [{ prefix: '0.0.0.0/0', nextHop: '192.0.2.9' }] }] }), /no interface/],
+  ['VLAN_PARENT', 'virtual_router.external_interfaces[0].parent', router({ routingInstances: [{ name: 'i' }], externalInterfaces: [{ name: 'e', vlan: 5, parent: 'nobody', address: '192.0.2.1/24', mac: '02:00:00:00:00:0a', routingInstance: 'i' }] }), /untagged external interface/],
+  ['ONE_OF', 'route_table.virtual_network', table({ virtualNetwork: '' }), /exactly one/],
+  ['ONE_OF', 'route_table.next_hops[0]', table({ nextHops: [{}] }), /exactly one/],
+  ['PACKED', 'route_table.prefixes', table({ prefixes: Buffer.from([1, 2, 3]) }), /five for each prefix/],
+  ['PREFIX_HOST_BITS', 'route_table.prefixes', table({ prefixes: packed([10, 0, 0, 1, 24]) }), /no bits beyond/],
+  ['ORDER', 'route_table.prefixes', table({ prefixes: packed([10, 0, 1, 0, 24], [10, 0, 0, 0, 24]) }), /sort by address/],
+  ['RANGE', 'route_table.next_hop_index', table({ prefixes: packed([10, 0, 0, 0, 24]), nextHopIndex: Buffer.from([3]) }), /1 entries/],
+  ['NOT_REALISED', 'network_policy', { name: `${USER}:p`, networkPolicy: {} }, /nothing would enforce it/],
+];
+
+for (const [rule, field, object, right] of RULES) {
+  test(`${rule} at ${field}: ${right.source}`, () => {
+    const { violations } = refusal(fresh(), [put(object)]);
+    const found = violations.find((violation) => violation.rule === rule && violation.field === `operations[0].${field}`);
+    assert.ok(found, `got ${JSON.stringify(violations)}`);
+    assert.match(found!.description, right);
+    assert.ok(found!.object.endsWith(object.name!), found!.object);
+  });
+}
+
+test('what is in use is not deleted, and its users are named', () => {
+  const { kind, violations } = refusal(fresh(), [deletion('virtual-network', PODS)]);
+  assert.is(kind, 'in-use');
+  assert.match(violations[0]!.description, /instance-ip pod-1-ip, instance-ip pod-2-ip, virtual-machine-interface .*pod-1, virtual-machine-interface .*pod-2/);
+});
+
+test('what goes together may go in one transaction, in any order', () => {
+  const objects = fresh();
+  stage(objects, [deletion('virtual-machine-interface', `${USER}:pod-1`), deletion('floating-ip', `${POOL}:pod-1`), deletion('instance-ip', 'pod-1-ip')], 2);
+  assert.is(objects.count('virtual-machine-interface'), 1);
+});
+
+test('one wrong operation refuses all', () => {
+  const { violations } = refusal(fresh(), [put({ name: 'default-domain:fine', project: {} }), put(network({ subnets: [{ prefix: 'x' }] }))]);
+  assert.is(violations[0]!.field, 'operations[1].virtual_network.subnets[0].prefix');
+});
+
+test('versions: a change of something older is a conflict', () => {
+  const objects = fresh();
+  const project = { name: 'default-domain:fine', project: {} };
+  stage(objects, [create(project)], 2);
+  assert.is(refusal(objects, [create(project)]).kind, 'exists');
+  assert.is(refusal(objects, [update({ ...project, name: 'default-domain:other' })]).kind, 'not-found');
+  assert.is(refusal(objects, [deletion('project', 'default-domain:fine', 1)]).kind, 'conflict');
+  assert.match(refusal(objects, [put({ ...network({}), version: 7 })]).message, /does not exist any more/);
+  const current = objects.get('virtual-network', NETWORK)!;
+  assert.match(refusal(objects, [put({ name: NETWORK, version: current.version + 5, virtualNetwork: {} })]).message, /is at version 1, not 6: somebody changed it/);
+});
+
+test('addresses are allocated, kept, and not given to the next one at once', () => {
+  const objects = fresh();
+  const address = (name: string): string => objects.get('floating-ip', `${POOL}:${name}`)!.spec.address;
+  stage(objects, [put({ name: `${POOL}:x`, floatingIp: {} }), put({ name: `${POOL}:y`, floatingIp: {} })], 2);
+  assert.equal([address('x'), address('y')], ['101.101.101.1', '101.101.101.2']);
+  stage(objects, [put({ name: `${POOL}:x`, floatingIp: { virtualMachineInterfaces: [`${USER}:pod-1`] } })], 3);
+  assert.is(address('x'), '101.101.101.1', 'an empty address keeps what was allocated');
+  stage(objects, [deletion('floating-ip', `${POOL}:x`)], 4);
+  stage(objects, [put({ name: `${POOL}:z`, floatingIp: {} })], 5);
+  assert.is(address('z'), '101.101.101.5', '3 and 4 are taken, 1 rests');
+});
+
+test('an exhausted pool says so', () => {
+  const objects = fresh();
+  stage(objects, [put({ name: `${NETWORK}:small`, floatingIpPool: { subnets: ['101.101.101.8/31'] } }), put({ name: `${NETWORK}:small:a`, floatingIp: {} }), put({ name: `${NETWORK}:small:b`, floatingIp: {} })], 2);
+  assert.match(refusal(objects, [put({ name: `${NETWORK}:small:c`, floatingIp: {} })]).message, /no free address/);
+});
+
+test('an external network has the pool "public" by itself, as long as nobody uses it', () => {
+  const objects = fresh();
+  stage(objects, [put(network({ external: true, subnets: [{ prefix: '198.51.100.0/24' }] }))], 2);
+  assert.ok(objects.get('floating-ip-pool', `${USER}:n:public`));
+  stage(objects, [put(network({ subnets: [{ prefix: '198.51.100.0/24' }] }))], 3);
+  assert.not(objects.get('floating-ip-pool', `${USER}:n:public`));
+  stage(objects, [put(network({ external: true }))], 4);
+  stage(objects, [deletion('virtual-network', `${USER}:n`)], 5);
+  assert.is(objects.users('project', USER).has(`virtual-network ${USER}:n`), false);
+});
+
+test('a pool that is not shared is for its own project', () => {
+  const objects = fresh();
+  stage(objects, [put({ name: 'default-domain:other', project: {} }), put(vmi({}, 'default-domain:other:v'))], 2);
+  const take = put({ name: `${POOL}:x`, floatingIp: { virtualMachineInterfaces: ['default-domain:other:v'] } });
+  assert.match(refusal(objects, [take]).message, /not shared; add it/);
+  stage(objects, [put({ name: POOL, floatingIpPool: { projects: ['default-domain:other'] } }), take], 3);
+});
+
+test('the gateway of a subnet is its last host address, or its first', () => {
+  const objects = fresh();
+  const claim = (address: string) => refusal(objects, [put({ name: 'x', instanceIp: { address, virtualNetwork: PODS } })]).violations[0]!.rule;
+  assert.is(claim('10.47.255.254'), 'TAKEN');
+  stage(objects, [put({ name: PODS, virtualNetwork: { subnets: [{ prefix: '10.32.0.0/12', addrFromStart: true }] } })], 2);
+  assert.is(claim('10.32.0.1'), 'TAKEN');
+});
+
+test('putting what is there already changes nothing', () => {
+  const objects = fresh();
+  assert.equal(stage(objects, chapter().map(put), 2).changes, []);
+});
+
+test.run();
