@@ -85,6 +85,10 @@ export class Appliance {
     await this.#agentProcess?.kill();
   }
 
+  async killDataplane(): Promise<void> {
+    await this.#dataplaneProcess?.kill();
+  }
+
   /** Rows of a table of the dataplane; columns: docs/tables.md. */
   async table(table: string, vrf = 0): Promise<Row[]> {
     const rows: Row[] = [];

@@ -1,5 +1,5 @@
 /** A whole lab: network, controller, two appliances, hosts; opened in one call and taken down in one. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -35,6 +35,8 @@ export class Lab {
   readonly gateway: Appliance;
   readonly compute: Appliance;
   readonly pods: Pod[] = [];
+  /** For the `wrouter` command: where everyone is, and the operator's certificate. */
+  readonly contextFile: string;
 
   private constructor(network: Network, ports: number[], { faults = false }: LabOptions) {
     this.network = network;
@@ -43,6 +45,9 @@ export class Lab {
     this.controller = new Controller(directory, controller);
     this.gateway = new Appliance({ place: 'gateway', network, directory, controller, operations: gateway, faults });
     this.compute = new Appliance({ place: 'compute', network, directory, controller, operations: compute, faults });
+    this.contextFile = join(directory, 'context.json');
+    const context = { pki: 'pki', as: 'operator', controller, appliances: { [this.gateway.name]: gateway, [this.compute.name]: compute } };
+    writeFileSync(this.contextFile, `${JSON.stringify(context, undefined, 2)}\n`);
   }
 
   get internet(): LabHost {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drawing } from './drawing.ts';
 import type { Lab } from './lab.ts';
+import { ADDRESSES } from './network.ts';
 import { dropLines, interfaceLines, lcoreLines, rates, read, type Reading } from './readings.ts';
 import { bitRate, bold, count, dim, milliseconds, Screen } from './terminal.ts';
 
@@ -56,8 +57,11 @@ function page(lab: Lab, upSeconds: number, before: Reading[], now: Reading[], tr
     '',
     ...dropLines(now),
     '',
-    ...[lab.gateway, lab.compute].map(({ socket }) => dim(`operate  npm run wrouter -- --dataplane ${socket} …`)),
-    dim(`logs     ${lab.directory}`),
+    dim('Look closer from another terminal:'),
+    `  export WROUTER_CONTEXT=${lab.contextFile}`,
+    `  npm run -s wrouter -- vif --on ${lab.compute.name}`,
+    `  npm run -s wrouter -- trace --on ${lab.gateway.name} -i external --src ${ADDRESSES.internet} --dst ${lab.pods[0]!.floatingIp} --tcp 443`,
+    '  npm run -s wrouter -- --help',
   ];
 }
 
