@@ -9,14 +9,13 @@
  *   // needs: root, netns, openvswitch      left out, by name and reason, where the machine lacks it
  *   // limit: 400 s                         time limit instead of 120 s
  *
- * What Debian packages provide is installed first where we are root and apt is there, so that nothing is left out.
  * The last line is `N passed, N failed` and counts tests; a file that crashes, runs out of time, runs no test, or skips
  * one of its tests counts as one failed test more.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { availableNeeds, type Missing } from './needs.ts';
+import { missingNeeds, type Missing } from './needs.ts';
 import { declarations, summarise, type Declarations, type Summary } from './summary.ts';
 
 const ROOT = new URL('..', import.meta.url);
@@ -87,7 +86,7 @@ function indent(text: string): string {
 
 async function main(): Promise<void> {
   const files = findTests(options.only);
-  const missing = availableNeeds(new Set(files.flatMap((file) => file.needs)));
+  const missing = missingNeeds(new Set(files.flatMap((file) => file.needs)));
   const leftOut: { path: string; missing: Missing[] }[] = [];
   const queue: TestFile[] = [];
   for (const file of files) {

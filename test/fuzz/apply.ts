@@ -12,6 +12,10 @@ import { RECORD_SIZES, Tables, type NextHop } from '../reference/tables.ts';
 import { addressText, hex, macText } from '../reference/wire.ts';
 
 const KINDS = [R.RECORD_VRF, R.RECORD_INTERFACE, R.RECORD_NEXTHOP, R.RECORD_ECMP, R.RECORD_LABEL, R.RECORD_FLOATING_IP, R.RECORD_ROUTE];
+/** What nothing refers to, so that it may go alone. */
+const LEAVES: readonly number[] = [R.RECORD_ROUTE, R.RECORD_LABEL, R.RECORD_FLOATING_IP];
+/** Order of docs/core-abi.md. */
+const SWEPT = [R.RECORD_ROUTE, R.RECORD_LABEL, R.RECORD_FLOATING_IP, R.RECORD_NEXTHOP, R.RECORD_INTERFACE, R.RECORD_VRF];
 const GREATEST_RESULT = R.RESULT_DUPLICATE;
 const FLAGS_OF_THE_CORE = L.IFF_FIP_SOURCE | L.IFF_FIP_DESTINATION;
 
@@ -61,6 +65,31 @@ export class ApplyFuzzer {
     for (const vrf of this.#model.vrfs.values()) for (let n = 0; n < 20; n += 1) this.#checkLookup(vrf.id);
   }
 
+  /** Mark and sweep: all records come again but for some routes, labels and floating IPs; exactly those must go. */
+  resync(): void {
+    const { core } = this;
+    core.exports.resyncBegin();
+    const gone = new Map<number, Uint8Array[]>(SWEPT.map((kind) => [kind, []]));
+    for (const kind of KINDS) {
+      const vrfs = kind === R.RECORD_ROUTE ? [...this.#model.vrfs.keys()] : [0];
+      const live = vrfs.flatMap((vrf) => [...dump(core, kind, vrf)]);
+      const kept = live.filter((record) => {
+        const stays = !LEAVES.includes(kind) || this.#random.chance(70);
+        if (!stays) gone.get(kind)?.push(record);
+        return stays;
+      });
+      for (const { bytes, result } of this.#apply(kind, kept))
+        if (result !== R.RESULT_OK) throw new Error(`a record from the dump is refused with ${result} when it comes again: kind ${kind}, ${hex(bytes)}`);
+    }
+    for (const kind of SWEPT) {
+      const expected = gone.get(kind)?.length ?? 0;
+      const [stale, swept] = [core.exports.staleCount(kind), core.exports.sweep(kind)];
+      if (stale !== expected || swept !== expected) throw new Error(`of kind ${kind}, ${expected} records did not come again: staleCount() = ${stale}, sweep() = ${swept}`);
+    }
+    for (const [kind, records] of gone) for (const record of records) this.#model.apply(kind, deletion(kind, record));
+    this.#passEpoch();
+  }
+
   #checkLookup(vrf: number): void {
     const random = this.#random;
     const routes = [...(this.#model.vrfs.get(vrf)?.routes.values() ?? [])];
@@ -105,6 +134,15 @@ export class ApplyFuzzer {
     this.core.run(0);
     this.core.exports.collect();
   }
+}
+
+/** The record that deletes what a record made. */
+function deletion(kind: number, record: Uint8Array): Uint8Array {
+  const bytes = record.slice();
+  if (kind === R.RECORD_ROUTE) bytes.fill(0, R.RT_NEXTHOP, R.RT_NEXTHOP + 4);
+  else if (kind === R.RECORD_LABEL) bytes.fill(0, R.LB_NEXTHOP, R.LB_NEXTHOP + 4);
+  else bytes[R.FL_DIRECTION] = 0;
+  return bytes;
 }
 
 /** Every live record of a kind. */
