@@ -19,7 +19,7 @@ export interface Side {
   readonly name: 'wasm' | 'C';
   /** Calls an export of the core or of the harness. */
   call(name: string, ...values: readonly number[]): Promise<Timed>;
-  /** `count` passes one after another; nanoseconds that run() took in each. */
+  /** `count` passes one after another; nanoseconds of CPU time that run() took in each. */
   passes(count: number, pass: Pass): Promise<number[]>;
 }
 

@@ -4,6 +4,7 @@ import { useHugePages, viewsOf } from '../../firmware/host/memory.ts';
 import { requireLibc } from '../../firmware/linux/libc.ts';
 import { Core } from '../fixtures/core.ts';
 import type { CoreOptions } from '../fixtures/core.ts';
+import { threadCpuNs } from './cpu-clock.ts';
 import type { Pass, Side, Timed } from './side.ts';
 
 type Export = (...values: number[]) => number | bigint;
@@ -28,11 +29,11 @@ export class WasmSide implements Side {
   async call(name: string, ...values: readonly number[]): Promise<Timed> {
     const exported = this.#harness[name] ?? (this.core.exports as unknown as Record<string, Export>)[name];
     if (!exported) throw new Error(`neither the core nor the harness exports ${name}`);
-    const start = performance.now();
+    const start = threadCpuNs();
     const result = exported(...values);
-    const end = performance.now();
+    const end = threadCpuNs();
     // The harness's hashes are 64-bit and arrive as bigint; all else is a u32 that JavaScript sees as an i32.
-    return { result: typeof result === 'bigint' ? BigInt.asUintN(64, result) : BigInt((result ?? 0) >>> 0), ns: (end - start) * 1e6 };
+    return { result: typeof result === 'bigint' ? BigInt.asUintN(64, result) : BigInt((result ?? 0) >>> 0), ns: end - start };
   }
 
   async passes(count: number, { first, frames, pool, rounds, cold }: Pass): Promise<number[]> {
@@ -44,11 +45,11 @@ export class WasmSide implements Side {
       if (cold) sweep();
       if (refill(at, frames) !== frames) throw new Error('a fill ring ran empty');
       at = (at + frames) % pool;
-      const start = performance.now();
+      const start = threadCpuNs();
       for (let i = 0; i < rounds; i++) run(0);
-      const end = performance.now();
+      const end = threadCpuNs();
       drain();
-      times.push((end - start) * 1e6);
+      times.push(end - start);
     }
     return times;
   }
