@@ -1,5 +1,5 @@
 // needs: linux
-// limit: 180 s
+// limit: 300 s
 /**
  * The agent process between a simulated controller (real gRPC and mutual TLS) and a simulated dataplane: whatever is cut or
  * killed, nothing is lost, and nothing is applied out of order.

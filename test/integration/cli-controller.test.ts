@@ -1,4 +1,4 @@
-// limit: 120 s
+// limit: 300 s
 /** The command line against a real controller: objects in and out, refusals, and what became of them. */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // needs: linux
-// limit: 120 s
+// limit: 300 s
 /** The command line against a real data plane, through a real agent and through its socket. */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // needs: linux
-// limit: 180 s
+// limit: 300 s
 /**
  * The agent against recorded event streams (sync/recordings/agent/*.jsonl): what a controller and a dataplane say is played to the
  * real agent process, and what it sends to either must be what the recording has, in its order.
