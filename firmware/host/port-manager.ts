@@ -22,6 +22,7 @@ import type { Epochs } from './epochs.ts';
 import type { Lcores } from './lcores.ts';
 import type { Logger } from './log.ts';
 import type { MemoryViews } from './memory.ts';
+import { forgetNeighbours } from './neighbours.ts';
 import type { DriverName, Profile } from './profile.ts';
 
 const RETRY_MS = 1000;
@@ -232,6 +233,7 @@ export class PortManager {
     if (open === undefined) return;
     port.slots = [];
     this.#writeBindings();
+    forgetNeighbours(views, this.#interfacesOf(port.request.name));
     for (const { queue } of slots) Atomics.store(views.u32, (recordOf(queue) + Q_STATE) >>> 2, QS_DRAINING);
     open.deactivate();
     await epochs.pass();
@@ -246,6 +248,14 @@ export class PortManager {
       this.#usedQueues.delete(queue);
     }
     log.info({ port: port.request.name, frames }, 'port is detached');
+  }
+
+  /** The interface that is bound to a port, and VLAN sub-interfaces on it. */
+  #interfacesOf(name: string): Set<number> {
+    const { u16 } = this.#options.views;
+    const parents = new Set(this.#bindings.filter(({ port }) => port === name).map(({ id }) => id));
+    const parentOf = (id: number): number => u16[(INTERFACES + (id << INTERFACE_SHIFT) + IF_PARENT) >>> 1] ?? 0;
+    return new Set([...parents, ...this.#bindings.map(({ id }) => id).filter((id) => parents.has(parentOf(id)))]);
   }
 
   /** Free queue numbers, each with the lcore that serves fewest; a port's queues go to different lcores. */

@@ -1,5 +1,5 @@
 // needs: netns
-// limit: 180 s
+// limit: 300 s
 //
 // Ports on Linux devices, in namespaces of the test's own: ping and TCP pass through a real dataplane process by AF_XDP (one
 // queue, and two over two lcores), by AF_PACKET, and by a TAP device.
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Namespaces } from '../lab/netns.ts';
+import type { PortState } from '../../proto/dataplane.ts';
 import { DataplaneProcess } from './dataplane/process.ts';
 import { LEFT, RIGHT, ROUTER, ROUTER_NAMES } from './dataplane/router.ts';
 
@@ -103,6 +104,55 @@ function driverSuite(title: string, driver: string, queues: number, lcores: numb
   });
   test.run();
 }
+
+/** Waits until a port is (not) up; its last state. */
+async function portState(dataplane: DataplaneProcess, name: string, up: boolean): Promise<PortState> {
+  for (let attempt = 0; ; attempt++) {
+    const state = (await dataplane.client.ports()).ports.find(({ port }) => port?.name === name);
+    assert.ok(state);
+    if (state.up === up || attempt === 200) return state;
+    await sleep(100);
+  }
+}
+
+const life = suite<World>('devices that come and go');
+life.before((world) => {
+  world.namespaces = new Namespaces();
+  for (const name of ['box', 'right']) world.namespaces.add(name);
+});
+life.after(async ({ dataplane, namespaces }) => {
+  await dataplane?.stop();
+  namespaces.close();
+});
+const connectRight = (namespaces: Namespaces): void => {
+  namespaces.link({ namespace: 'right', device: 'eth0' }, { namespace: 'box', device: 'r0' });
+  namespaces.ip('right', `address add ${RIGHT.host}/24 dev eth0`);
+  namespaces.ip('right', `route add default via ${RIGHT.address}`);
+};
+
+life('a TAP device is made; an AF_XDP port waits for its device, follows it away and back', async (world) => {
+  const { namespaces } = world;
+  const ports = [
+    { name: 'left', driver: 'tap', device: 't0', queues: 1, ring: RING, mtu: 1500 },
+    { name: 'right', driver: 'af_xdp', device: 'r0', queues: 1, ring: RING, mtu: 1500 },
+  ];
+  const dataplane = await DataplaneProcess.start({ within: ['ip', 'netns', 'exec', namespaces.full('box')], profile: { ports } });
+  world.dataplane = dataplane;
+  await dataplane.apply(ROUTER, ROUTER_NAMES, 1);
+  namespaces.ip('box', `address add ${LEFT.host}/24 dev t0`);
+  namespaces.ip('box', `route add 10.2.0.0/24 via ${LEFT.address}`);
+  assert.match((await portState(dataplane, 'right', false)).problem, /port "right": there is no device "r0" in this network namespace; create it/);
+  for (const round of ['first', 'second']) {
+    connectRight(namespaces);
+    const state = await portState(dataplane, 'right', true);
+    assert.ok(state.up, state.problem);
+    assert.match(namespaces.run('box', 'ping', ['-c', '10', '-i', '0.05', '-W', '1', RIGHT.host]), / ([5-9]|10) received/, `${round} time`);
+    namespaces.ip('box', 'link delete r0');
+    assert.match((await portState(dataplane, 'right', false)).problem, /no device "r0"|carrier/);
+    assert.ok((await portState(dataplane, 'left', true)).up);
+  }
+});
+life.run();
 
 driverSuite('af_xdp, one queue', 'af_xdp', 1, 1, /copy/);
 driverSuite('af_xdp, two queues on two lcores', 'af_xdp', 2, 2, /copy/);
