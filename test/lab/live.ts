@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { drawing } from './drawing.ts';
 import type { Lab } from './lab.ts';
 import { ADDRESSES } from './network.ts';
-import { dropLines, interfaceLines, lcoreLines, rates, read, type Reading } from './readings.ts';
+import { dropLines, interfaceLines, lcoreLines, rates, read, totalLines, type Reading } from './readings.ts';
 import { bitRate, bold, count, dim, milliseconds, Screen } from './terminal.ts';
 
 const TRANSFER_BYTES = 8 << 20;
@@ -54,6 +54,8 @@ function page(lab: Lab, upSeconds: number, before: Reading[], now: Reading[], tr
     '',
     `ping  internet → ${lab.pods[0]!.floatingIp}   ${traffic.answered} of ${traffic.pings} answered   ${milliseconds(traffic.lastMs)}`,
     `TCP   ${lab.pods[1]!.name} → internet, ${TRANSFER_BYTES >> 20} MiB each   ${traffic.intact} of ${traffic.transfers} intact   ${bitRate(traffic.lastBitsPerSecond)}`,
+    '',
+    ...totalLines(now),
     '',
     ...dropLines(now),
     '',

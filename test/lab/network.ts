@@ -9,7 +9,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { availableNeeds } from '../needs.ts';
+import { missingNeeds } from '../needs.ts';
 import { HostStack } from './host-stack.ts';
 import { NamespaceHost, StackHost, type LabHost } from './hosts.ts';
 import { Namespaces } from './netns.ts';
@@ -74,7 +74,7 @@ export interface NetworkOptions {
 
 /** The kind of network that this machine allows, and why not the better one. */
 export function networkKind(): { kind: Network['kind']; reason?: string } {
-  const missing = availableNeeds(new Set(['netns'])).get('netns');
+  const missing = missingNeeds(new Set(['netns'])).get('netns');
   return missing === undefined ? { kind: 'namespaces' } : { kind: 'sockets', reason: missing.reason };
 }
 

@@ -8,11 +8,13 @@ export interface Reading {
   appliance: string;
   counters: CountersReply;
   lcores: Lcore[];
+  /** Frames that came while the kernel had no room for them; the data plane never saw them. */
+  missed: number;
 }
 
 export async function read({ name, dataplane }: Appliance): Promise<Reading> {
-  const [counters, { lcores }] = await Promise.all([dataplane.counters(), dataplane.lcores()]);
-  return { appliance: name, counters, lcores };
+  const [counters, { lcores }, { ports }] = await Promise.all([dataplane.counters(), dataplane.lcores(), dataplane.ports()]);
+  return { appliance: name, counters, lcores, missed: ports.reduce((sum, port) => sum + port.missed, 0) };
 }
 
 /** Per second, over all interfaces: packets and bits received, packets dropped. */
@@ -54,9 +56,9 @@ export function lcoreLines(before: readonly Reading[], now: readonly Reading[]):
 }
 
 export function totalLines(now: readonly Reading[]): string[] {
-  const rows = now.map(({ appliance, counters }) =>
-    [appliance, ...[counters.received, counters.originated, counters.transmitted, counters.dropped, counters.held].map(count)]);
-  return table(['appliance', '>received', '>originated', '>transmitted', '>dropped', '>held'], rows);
+  const rows = now.map(({ appliance, counters, missed }) =>
+    [appliance, ...[counters.received, counters.originated, counters.transmitted, counters.dropped, counters.held, missed].map(count)]);
+  return table(['appliance', '>received', '>originated', '>transmitted', '>dropped', '>held', '>missed by the kernel'], rows);
 }
 
 export function dropLines(now: readonly Reading[]): string[] {

@@ -31,7 +31,7 @@ const { kind, reason } = options.sockets ? { kind: 'sockets' as const, reason: '
 say(bold('wrouter: a packet reaches a pod\'s floating IP from the Internet and finds its way back'));
 say(dim(kind === 'namespaces'
   ? 'network namespaces joined by veth pairs, the appliances on AF_XDP ports'
-  : `socket ports, the hosts in TypeScript: ${reason ?? ''}`));
+  : `the appliances on socket ports, hosts in TypeScript (no network namespaces: ${reason ?? ''})`));
 say('');
 
 let lab: Lab;
