@@ -4,7 +4,7 @@
  */
 import {
   C_INTERFACE, C_TRANSMITTED, CI_TX_BYTES, CI_TX_PACKETS, FRAMES, IF_FLAGS, IF_OWNER, IF_PARENT, IF_TX_QUEUE, IFF_UP, INTERFACE_SHIFT, INTERFACES,
-  LC_KICK_COUNT, LC_KICKS, LC_TRACING, M_FRAME, M_L3, M_LENGTH, M_TX_IF, Q_MASKS, Q_STATE, Q_TX, Q_TX_KICKED, Q_TX_PENDING, QS_ACTIVE, R_CONSUMER, R_DESC,
+  LC_KICK_COUNT, LC_KICKS, LC_TRACING, M_DROP, M_FRAME, M_L3, M_LENGTH, M_TX_IF, Q_MASKS, Q_STATE, Q_TX, Q_TX_KICKED, Q_TX_PENDING, QS_ACTIVE, R_CONSUMER, R_DESC,
   R_PRODUCER, XDP_DESC_SHIFT,
 } from '../layout';
 import { DROP_HANDOFF_FULL, DROP_INTERFACE_DOWN, DROP_TX_NO_QUEUE, DROP_TX_RING_FULL, NODE_TRANSMIT } from '../generated';
@@ -56,12 +56,18 @@ function passOn(lc: usize, meta: usize, port: usize, lcore: u32): void {
   store<u32>(meta, 0, M_FRAME);
 }
 
-/** A trace ends here: nothing leaves, and what the core made on the way is given back. */
+/** A trace ends here: nothing leaves, and what the core made on the way is given back. Out of an interface that is down it is a drop. */
 function endTrace(lc: usize, count: u32): void {
   const list: usize = listOf(lc, NODE_TRANSMIT);
+  for (let i: u32 = 0; i < count; i++) {
+    const meta: usize = load<u32>(list + ((i as usize) << 2)) as usize;
+    const iface: usize = INTERFACES + ((<u32>load<u16>(meta, M_TX_IF) as usize) << INTERFACE_SHIFT);
+    if ((<u32>load<u8>(iface, IF_FLAGS) & IFF_UP) == 0) drop(lc, meta, DROP_INTERFACE_DOWN);
+  }
   traceNode(lc, NODE_TRANSMIT);
   for (let i: u32 = 0; i < count; i++) {
     const meta: usize = load<u32>(list + ((i as usize) << 2)) as usize;
+    if (<u32>load<u8>(meta, M_DROP) != 0) continue; // the drop node gives its frame back
     const frame: usize = load<u32>(meta, M_FRAME) as usize;
     if (frame >= FRAMES) giveFrame(lc, frame);
     store<u32>(meta, 0, M_FRAME);
