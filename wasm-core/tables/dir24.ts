@@ -3,7 +3,7 @@
  *
  * A slot is one table: 2^24 u16 entries and as many depth bytes, and up to 32,768 groups of 256 entries for what is longer
  * than /24. The depth of an entry tells which route it belongs to, so routes are written and withdrawn without looking into
- * the RIB: in the range of a prefix, every entry that bears a shorter or equal length belongs to the one route that it
+ * the RIB (the entry of a group bears 0): in the range of a prefix, every entry that bears a shorter or equal length belongs to the one route that it
  * covers or replaces.
  *
  * Entry and depth are two words, and readers want both of one moment (lpm.ts `dir24Lookup` says how): entries change in
@@ -23,6 +23,7 @@ const MAX_GROUPS: u32 = 32768;
 export const DIR24_BYTES: u32 = 3 << 24;
 const GROUP_BYTES: u32 = 768;
 const CHUNK: u32 = 64;
+const ALL: u64 = 0xFFFFFFFFFFFFFFFF;
 
 const S_STATE: usize = 0; // u32 SLOT_*
 const S_CARVED: usize = 4; // u32 groups ever used
@@ -104,6 +105,7 @@ export function dir24Write(slot: u32, prefix: u32, length: u32, leaf: u32): u32 
     entry = DIR24_GROUP | group;
     writeRange(slot, groupEntries(slot, group), groupDepths(slot, group), prefix & 0xFF, (1 as u32) << (32 - length), length, leaf);
     atomic.store<u16>(entryAt, entry as u16);
+    store<u8>(depthAt, nextDepth(load<u8>(depthAt), 0) as u8);
     return 1;
   }
   const group: u32 = entry & 0x7FFF;
@@ -183,51 +185,92 @@ function writeRange(slot: u32, entries: usize, depths: usize, index: u32, count:
   }
 }
 
+/** One chunk, or a part of it. */
 function writeChunk(slot: u32, entries: usize, depths: usize, first: u32, end: u32, length: u32, leaf: u32): void {
   const entry: u32 = leaf & LEAF_NH_MASK;
   const depth: u32 = leaf >> LEAF_LENGTH_SHIFT;
   let changes: u64 = 0;
   let former: u32 = 0;
-  for (let i: u32 = first; i != end; i++) {
+  let i: u32 = first;
+  while (i != end) {
+    if ((i & 7) == 0) {
+      if (areLonger(load<u64>(depths + (i as usize)), length + 1) != 0) {
+        i = i + 8 < end ? i + 8 : end;
+        continue;
+      }
+    }
     const present: u32 = load<u16>(entries + ((i as usize) << 1));
+    const presentDepth: u32 = <u32>load<u8>(depths + (i as usize)) & DEPTH_MASK;
     if (present >= DIR24_GROUP) {
       // Only the first level has groups in it.
       writeRange(slot, groupEntries(slot, present & 0x7FFF), groupDepths(slot, present & 0x7FFF), 0, 256, length, leaf);
-      continue;
+    } else if (presentDepth <= length + 1) {
+      if (present != entry || presentDepth != depth) {
+        former = present | (presentDepth << LEAF_LENGTH_SHIFT);
+        changes |= (1 as u64) << ((i & (CHUNK - 1)) as u64);
+      }
     }
-    const presentDepth: u32 = <u32>load<u8>(depths + (i as usize)) & DEPTH_MASK;
-    if (presentDepth > length + 1) continue;
-    if (present == entry && presentDepth == depth) continue;
-    former = present | (presentDepth << LEAF_LENGTH_SHIFT);
-    changes |= (1 as u64) << ((i & (CHUNK - 1)) as u64);
+    i += 1;
   }
   if (changes == 0) return;
 
   const start: u32 = first & ~(CHUNK - 1);
   const chunkEntries: usize = entries + ((start as usize) << 1);
   const chunkDepths: usize = depths + (start as usize);
+  atomic.store<u32>(HEADER + H_DIR24_CHANGES, load<u32>(HEADER, H_DIR24_CHANGES) + 1);
+  atomic.store<u64>(HEADER + H_DIR24_MOVING, ((former as u64) << 32) | ((chunkEntries & DIR24_CHUNK_MASK) as u64));
+  fence();
+  if (changes == ALL && areEqual(chunkDepths) != 0) changeAll(chunkEntries, chunkDepths, entry, depth);
+  else changeSome(chunkEntries, chunkDepths, changes, entry, depth);
+  fence();
+}
+
+/** 1 when all eight depth bytes bear more than `depth`: the upper bit of each byte survives the subtraction then. */
+@inline
+function areLonger(depths: u64, depth: u32): u32 {
+  const tops: u64 = 0x8080808080808080;
+  const masked: u64 = depths & 0x3F3F3F3F3F3F3F3F;
+  return (((masked | tops) - ((depth + 1) as u64) * 0x0101010101010101) & tops) == tops ? 1 : 0;
+}
+
+/** 1 when all 64 depth bytes are one and the same. */
+function areEqual(depths: usize): u32 {
+  const pattern: u64 = (load<u8>(depths) as u64) * 0x0101010101010101;
+  for (let i: usize = 0; i < 64; i += 8) {
+    if (load<u64>(depths + i) != pattern) return 0;
+  }
+  return 1;
+}
+
+function changeAll(entries: usize, depths: usize, entry: u32, depth: u32): void {
+  const next: u64 = (nextDepth(load<u8>(depths), depth) as u64) * 0x0101010101010101;
+  const pattern: u64 = (entry as u64) * 0x0001000100010001;
+  for (let i: usize = 0; i < 64; i += 8) store<u64>(depths + i, ALL);
+  fence();
+  for (let i: usize = 0; i < 128; i += 8) store<u64>(entries + i, pattern);
+  fence();
+  for (let i: usize = 0; i < 64; i += 8) store<u64>(depths + i, next);
+}
+
+function changeSome(entries: usize, depths: usize, changes: u64, entry: u32, depth: u32): void {
   // The counters of the former depth bytes, two bits each, while the bytes are marked.
   let lowCounts: u64 = 0;
   let highCounts: u64 = 0;
   for (let rest: u64 = changes; rest != 0; rest &= rest - 1) {
-    const count: u64 = (<u32>load<u8>(chunkDepths + (ctz<u64>(rest) as usize)) >> 6) as u64;
     const bit: u64 = ctz<u64>(rest);
+    const count: u64 = (<u32>load<u8>(depths + (bit as usize)) >> 6) as u64;
     lowCounts |= (count & 1) << bit;
     highCounts |= (count >> 1) << bit;
+    store<u8>(depths + (bit as usize), DEPTH_MOVING as u8);
   }
-  atomic.store<u32>(HEADER + H_DIR24_CHANGES, load<u32>(HEADER, H_DIR24_CHANGES) + 1);
-  atomic.store<u64>(HEADER + H_DIR24_MOVING, ((former as u64) << 32) | ((chunkEntries & DIR24_CHUNK_MASK) as u64));
   fence();
-  for (let rest: u64 = changes; rest != 0; rest &= rest - 1) store<u8>(chunkDepths + (ctz<u64>(rest) as usize), DEPTH_MOVING as u8);
-  fence();
-  for (let rest: u64 = changes; rest != 0; rest &= rest - 1) store<u16>(chunkEntries + ((ctz<u64>(rest) as usize) << 1), entry as u16);
+  for (let rest: u64 = changes; rest != 0; rest &= rest - 1) store<u16>(entries + ((ctz<u64>(rest) as usize) << 1), entry as u16);
   fence();
   for (let rest: u64 = changes; rest != 0; rest &= rest - 1) {
     const bit: u64 = ctz<u64>(rest);
     const count: u32 = (((lowCounts >> bit) & 1) | (((highCounts >> bit) & 1) << 1)) as u32;
-    store<u8>(chunkDepths + (bit as usize), nextDepth(count << 6, depth) as u8);
+    store<u8>(depths + (bit as usize), nextDepth(count << 6, depth) as u8);
   }
-  fence();
 }
 
 // ---- building a table that no reader sees yet ----------------------------------------------------------------------------------
@@ -249,6 +292,7 @@ function buildRoute(slot: u32, route: usize): u32 {
         fillGroup(slot, group, entry, load<u8>(depths + index));
         entry = DIR24_GROUP | group;
         store<u16>(entryAt, entry as u16);
+        store<u8>(depths + index, 0);
       }
       const group: u32 = entry & 0x7FFF;
       fillEntries(groupEntries(slot, group), groupDepths(slot, group), (prefix & 0xFF) as usize, (1 as usize) << ((32 - length) as usize), leafOf(route));
