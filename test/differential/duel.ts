@@ -21,22 +21,26 @@ export interface Difference {
 }
 
 export class Duel {
-  readonly core = new Core({ frames: 2048, seed: SEED, icmpRate: 1_000_000, icmpBurst: 1_000_000 });
+  readonly core: Core;
   readonly reference = new Forwarder(SEED);
   /** Records that the core refused (RESULT_*), which the reference then does not get. */
   readonly refused: number[] = [];
-  readonly #drops: BigUint64Array;
+  readonly #lcores: number;
+  readonly #ports: readonly number[];
   readonly #world: World;
 
-  constructor(world: World) {
+  /** @param lcores over which the ports are spread, so that frames pass from one to another */
+  constructor(world: World, lcores: number) {
     this.#world = world;
-    this.#drops = new BigUint64Array(this.core.memory.buffer, L.COUNTERS + L.C_DROP, REASONS);
+    this.#lcores = lcores;
+    this.#ports = world.ports.map((port) => port.id);
+    this.core = new Core({ lcores, frames: 2048, seed: SEED, icmpRate: 1_000_000, icmpBurst: 1_000_000 });
     for (const record of world.records) {
       const result = this.core.tryApply([record])[0] ?? 0;
       if (result === RESULT_OK) this.reference.apply(record.kind, record.bytes);
       else this.refused.push(result);
     }
-    for (const port of world.ports) this.core.attach(port.id);
+    for (const port of this.#ports) this.core.attach(port, this.#lcoreOf(port));
     this.#setTime();
   }
 
@@ -47,8 +51,8 @@ export class Duel {
   /** One frame through both. */
   play(frame: GeneratedFrame): Difference | undefined {
     const mask = this.reference.neighbours.held > 0 ? maskIdentification : (bytes: Uint8Array) => bytes; // errors that waited
-    this.reference.identification = this.#coreWord(L.LC_IP_ID);
-    const before = this.#drops.slice();
+    this.reference.identification = this.#coreWord(this.#lcoreOf(frame.port), L.LC_IP_ID);
+    const before = this.#drops();
     const sent = this.core.forward([{ interface: frame.port, bytes: frame.bytes }]);
     const outcomes = this.reference.receive(frame.port, frame.bytes);
     return this.#compare(sent, before, outcomes, mask);
@@ -79,26 +83,27 @@ export class Duel {
 
   /** Frames through the core in one vector, through the reference one by one: identifications of ICMP errors do not count. */
   playVector(frames: readonly GeneratedFrame[]): Difference | undefined {
-    const before = this.#drops.slice();
+    const before = this.#drops();
     const sent = this.core.forward(frames.map((frame) => ({ interface: frame.port, bytes: frame.bytes })));
     const outcomes = frames.flatMap((frame) => this.reference.receive(frame.port, frame.bytes));
     return this.#compare(sent, before, outcomes, maskIdentification);
   }
 
   /**
-   * True after several packets gave up at once and their errors filled a neighbour's queue: which of one vector still fit is not
-   * defined, so the two may go different ways from there.
+   * True after several packets gave up at once and their errors had to wait in turn: which of one vector still fit into a
+   * neighbour's queue, and whether another lcore's packets still waited for it, is not defined. The two may differ from there.
    */
   isUndefined = false;
 
   /** Lets time go on: several packets may give up at once, so identifications do not count. */
   wait(ms: number): Difference | undefined {
-    const before = this.#drops.slice();
+    const before = this.#drops();
     this.core.advanceClock(ms);
     this.core.settle();
     const outcomes = this.reference.tick(this.#milliseconds());
     const died = (reason: string): number => outcomes.filter((outcome) => outcome.verdict === 'dropped' && outcome.reason === reason).length;
-    this.isUndefined = died('neighbour_unresolved') > 1 && died('neighbour_queue_full') > 0;
+    const raced = died('neighbour_queue_full') > 0 || (this.#lcores > 1 && outcomes.some((outcome) => outcome.verdict === 'held'));
+    this.isUndefined = died('neighbour_unresolved') > 1 && raced;
     if (this.isUndefined) return undefined;
     return this.#compare(this.core.drain(), before, outcomes, maskIdentification);
   }
@@ -135,13 +140,13 @@ export class Duel {
     return differences;
   }
 
-  #compare(sent: readonly SentFrame[], before: BigUint64Array, outcomes: readonly Outcome[], mask: (frame: Uint8Array) => Uint8Array): Difference | undefined {
+  #compare(sent: readonly SentFrame[], before: readonly number[], outcomes: readonly Outcome[], mask: (frame: Uint8Array) => Uint8Array): Difference | undefined {
     this.sent = sent.length;
     this.#sentFrames = sent.map((frame) => frame.bytes);
     const core = sent.map((frame) => sentText(frame.interface, mask(frame.bytes)));
-    for (const [code, count] of this.#drops.entries())
-      for (let n = count - (before[code] ?? 0n); n > 0n; n -= 1n) core.push(`dropped ${DROP_NAMES.get(code) ?? `code ${code}`}`);
-    core.push(`${this.#coreWord(L.LC_HELD_COUNT)} held`);
+    for (const [code, count] of this.#drops().entries())
+      for (let n = count - (before[code] ?? 0); n > 0; n -= 1) core.push(`dropped ${DROP_NAMES.get(code) ?? `code ${code}`}`);
+    core.push(`${this.#sum((lcore) => this.#coreWord(lcore, L.LC_HELD_COUNT))} held`);
 
     const reference: string[] = [];
     for (const outcome of outcomes) {
@@ -153,8 +158,25 @@ export class Duel {
     return onlyCore.length + onlyReference.length === 0 ? undefined : { core: onlyCore, reference: onlyReference };
   }
 
-  #coreWord(offset: number): number {
-    return this.core.view.getUint32(L.LCORES + offset, true);
+  #coreWord(lcore: number, offset: number): number {
+    return this.core.view.getUint32(this.core.lcoreAt(lcore) + offset, true);
+  }
+
+  #lcoreOf(port: number): number {
+    return this.#ports.indexOf(port) % this.#lcores;
+  }
+
+  #sum(ofLcore: (lcore: number) => number): number {
+    let sum = 0;
+    for (let lcore = 0; lcore < this.#lcores; lcore += 1) sum += ofLcore(lcore);
+    return sum;
+  }
+
+  /** Drops by code so far. */
+  #drops(): number[] {
+    const counter = (lcore: number, code: number): number =>
+      Number(this.core.view.getBigUint64(L.COUNTERS + lcore * 2 ** L.COUNTERS_SHIFT + L.C_DROP + 8 * code, true));
+    return Array.from({ length: REASONS }, (_, code) => this.#sum((lcore) => counter(lcore, code)));
   }
 
   #milliseconds(): number {

@@ -14,6 +14,7 @@ export type Step = { readonly frame: GeneratedFrame } | { readonly waitMs: numbe
 export interface Scenario {
   readonly seed: number;
   readonly world: World;
+  readonly lcores: number;
   readonly steps: readonly Step[];
 }
 
@@ -47,19 +48,19 @@ export function makeScenario(seed: number, frames: number): Scenario {
     if (random.chance(1)) steps.push({ waitMs: random.pick([100, 1000, 1000, 1100, 31_000]) });
     steps.push({ frame: makeFrame(random, world) });
   }
-  return { seed, world, steps };
+  return { seed, world, lcores: 1 + (seed % 2), steps };
 }
 
 export function runScenario(scenario: Scenario): Result {
-  const { seed, world, steps } = scenario;
+  const { seed, world, lcores, steps } = scenario;
   releaseMemory();
-  const duel = new Duel(world);
+  const duel = new Duel(world, lcores);
   const settled: Settled[] = [];
   for (const [index, step] of steps.entries()) {
     const held = duel.reference.neighbours.held;
     const traced = 'frame' in step && index % TRACE_EVERY === 0 ? duel.trace(step.frame) : undefined;
     const difference = play(duel, step);
-    if (difference !== undefined) return result(scenario, duel, explain(seed, world, steps.slice(0, index + 1), play));
+    if (difference !== undefined) return result(scenario, duel, explain({ ...scenario, steps: steps.slice(0, index + 1) }, play));
     if (duel.isUndefined) return { ...result(scenario, duel, ''), frames: index };
     const isNeutral = duel.reference.neighbours.held === held && held === 0;
     if (!('frame' in step) || !isNeutral || isArp(step.frame.bytes)) continue;
@@ -70,7 +71,7 @@ export function runScenario(scenario: Scenario): Result {
   const vectorFailure = playVectors(duel, new Random(seed), settled);
   if (vectorFailure !== '') return result(scenario, duel, vectorFailure);
   const counters = duel.counterDifferences();
-  if (counters.length > 0) return result(scenario, duel, `${counters.join('\n')}\n${explain(seed, world, steps, playAndCount)}`);
+  if (counters.length > 0) return result(scenario, duel, `${counters.join('\n')}\n${explain(scenario, playAndCount)}`);
   return result(scenario, duel, '');
 }
 
@@ -111,10 +112,10 @@ function isArp(frame: Uint8Array): boolean {
 }
 
 /** Shrinks the last step's failure to the fewest steps and records, and tells it. */
-function explain(seed: number, world: World, steps: readonly Step[], playStep: typeof play): string {
+function explain({ seed, world, lcores, steps }: Scenario, playStep: typeof play): string {
   const differs = (records: readonly PackedRecord[], some: readonly Step[]): boolean => {
     releaseMemory();
-    const duel = new Duel({ ...world, records });
+    const duel = new Duel({ ...world, records }, lcores);
     return some.some((step) => playStep(duel, step) !== undefined);
   };
   const last = steps.slice(-1);
@@ -127,7 +128,7 @@ function explain(seed: number, world: World, steps: readonly Step[], playStep: t
     }
   });
 
-  const duel = new Duel({ ...world, records });
+  const duel = new Duel({ ...world, records }, lcores);
   const lines = [`seed ${seed}: core and reference differ`, ...records.map((record) => `  record of kind ${record.kind}: ${hex(record.bytes)}`)];
   for (const step of fewSteps) {
     if ('frame' in step) lines.push(`  frame into ${step.frame.port}: ${hex(step.frame.bytes)}`);
