@@ -3,7 +3,7 @@
  * receive queue of the device, all on one UMEM: that of the first socket, which any that is still bound passes on.
  */
 import { FRAMES, FRAME_SHIFT } from '../../wasm-core/layout.ts';
-import { bringUp, receiveQueues, setReceiveQueues } from '../linux/device.ts';
+import { bringUp, driverName, receiveQueues, setReceiveQueues } from '../linux/device.ts';
 import type { Libc } from '../linux/libc.ts';
 import { restorePages } from '../linux/memory-map.ts';
 import { XdpProgram } from '../linux/xdp-program.ts';
@@ -29,7 +29,10 @@ export class AfXdpDriver implements Driver {
   plan(request: PortRequest): number {
     requireXdp(this.#libc, request, this.#context.frames);
     requireDevice(this.#libc, request);
-    if (receiveQueues(this.#libc, request.device) !== request.queues) setReceiveQueues(this.#libc, request.device, request.queues);
+    const present = receiveQueues(this.#libc, request.device);
+    // A veth with fewer receive queues than its peer has transmit queues loses native XDP: all of its queues are served instead.
+    const keep = present > request.queues && driverName(this.#libc, request.device) === 'veth';
+    if (present !== request.queues && !keep) setReceiveQueues(this.#libc, request.device, request.queues);
     return receiveQueues(this.#libc, request.device);
   }
 
@@ -96,5 +99,5 @@ function modeOf(sockets: readonly XdpSocket[], native: boolean): string {
 
 function queueWarning(request: PortRequest, bound: number): string | undefined {
   if (bound === request.queues) return undefined;
-  return `${request.device} has ${bound} receive queues where the profile says ${request.queues}, and cannot be set: all ${bound} are served; \`ethtool -L ${request.device} combined ${request.queues}\` or another number in the profile makes them agree`;
+  return `${request.device} has ${bound} receive queues where the profile says ${request.queues}: all ${bound} are served; \`ethtool -L ${request.device} combined ${request.queues}\` or another number in the profile makes them agree`;
 }
