@@ -94,7 +94,6 @@ export interface Underlay {
 export interface Bulk {
   readonly name: string;
   readonly targets: readonly string[];
-  readonly preference: number;
   readonly prefixes: Float64Array;
   readonly index: Uint8Array;
   /** Candidates per next hop; their prefix is not meant. */

@@ -69,6 +69,7 @@ const RULES: [string, string, DraftObject, RegExp][] = [
   ['TAKEN', 'instance_ip.address', { name: 'x', instanceIp: { address: '10.32.0.3', virtualNetwork: PODS } }, /pod-1-ip/],
   ['ADDRESS_OUTSIDE_NETWORK', 'instance_ip.address', { name: 'x', instanceIp: { address: '10.0.0.3', virtualNetwork: PODS } }, /10\.32\.0\.0\/12/],
   ['OTHER_NETWORK', 'instance_ip.virtual_machine_interfaces[0]', { name: 'x', instanceIp: { address: '101.101.101.9', virtualNetwork: NETWORK, virtualMachineInterfaces: [`${USER}:pod-1`] } }, /is in .*k8s-default-pod-network/],
+  ['OTHER_NETWORK', 'virtual_machine_interface.virtual_network', { name: `${USER}:pod-1`, virtualMachineInterface: { virtualNetwork: NETWORK, virtualRouter: COMPUTE, port: 'pod-1' } }, /instance-ip pod-1-ip/],
   ['REQUIRED', 'virtual_router.kind', router({ kind: 'KIND_UNKNOWN' }), /GATEWAY or COMPUTE/],
   ['INTERFACE_ADDRESS', 'virtual_router.fabric.address', router({ fabric: { port: 'f', address: '10.9.9.9', mac: '02:00:00:00:00:09' } }), /203\.0\.113\.1\/24/],
   ['TAKEN', 'virtual_router.fabric.address', router({ fabric: { port: 'f', address: '10.169.25.20/24', mac: '02:00:00:00:00:09' } }), /compute-1/],

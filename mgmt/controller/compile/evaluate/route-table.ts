@@ -18,7 +18,7 @@ export function evaluateRouteTable(name: string, view: ObjectView, numbering: Nu
   if (!network && !router) return NOTHING;
   const targets = network ? exportsOf(network, numbering) : [instanceTarget(applianceName(router!.name), vrfOfInstance(router!.name, table.spec.routingInstance))];
   const bulk: Bulk = {
-    name, targets, preference: PREFERENCE.static, ...unpack(table),
+    name, targets, ...unpack(table),
     hops: table.spec.nextHops.map((hop) => candidates(hop, table, router, view, numbering)),
   };
   return { ...NOTHING, bulk };
@@ -30,7 +30,7 @@ function candidates(hop: RouteTableNextHop, table: Stored<'route-table'>, router
   if (hop.address) return [router && routerPath(router, table.spec.routingInstance, parseAddress(hop.address)!, source)].flatMap((path) => path ?? []);
   if (hop.virtualMachineInterface) {
     const workload = workloadOf(hop.virtualMachineInterface, view, numbering);
-    return workload ? [workloadPath(workload, 0, [], false, source)] : [];
+    return workload ? [workloadPath(workload, 0, [], PREFERENCE.static, false, source)] : [];
   }
   return hop.gateways.flatMap(({ virtualRouter, routingInstance }) => {
     const gateway = view.get('virtual-router', virtualRouter);

@@ -1,6 +1,6 @@
 /** Rules of virtual-machine interfaces and instance IPs. */
 import { formatPrefix, parseMac } from '../address.ts';
-import { type Stored } from '../kinds.ts';
+import { splitId, type Stored } from '../kinds.ts';
 import type { Objects } from '../objects.ts';
 import { checkAddress, type Report } from './check.ts';
 import { distinct, isHostOf, subnetsOf } from './network.ts';
@@ -8,13 +8,20 @@ import { distinct, isHostOf, subnetsOf } from './network.ts';
 /** A Linux device name: what a port of a workload is (IFNAMSIZ - 1), or a socket port's name. */
 const PORT = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/;
 
-export function checkInterface(report: Report, { spec }: Stored<'virtual-machine-interface'>, objects: Objects): void {
+export function checkInterface(report: Report, { name, spec }: Stored<'virtual-machine-interface'>, objects: Objects): void {
   if (parseMac(spec.mac) === undefined) report('mac', 'MAC', `${JSON.stringify(spec.mac)} is not a unicast MAC address like 02:00:0a:20:00:03`);
   if (!spec.virtualNetwork) report('virtual_network', 'REQUIRED', 'is empty; name the virtual network that the interface is in');
   if (spec.virtualRouter && !PORT.test(spec.port)) report('port', 'NAME', `${JSON.stringify(spec.port)} is not the name of a device on ${spec.virtualRouter}; a placed interface needs one`);
   if (!spec.virtualRouter && spec.port) report('virtual_router', 'REQUIRED', `is empty, but port is ${spec.port}; name the appliance that has the port, or leave both empty`);
   const router = objects.get('virtual-router', spec.virtualRouter);
   if (router && router.spec.kind !== 'COMPUTE') report('virtual_router', 'NOT_A_COMPUTE', `${router.name} is a gateway; workloads live on appliances of kind COMPUTE`);
+  for (const id of objects.users('virtual-machine-interface', name)) {
+    const [kind, user] = splitId(id);
+    const ip = kind === 'instance-ip' ? objects.get(kind, user) : undefined;
+    if (ip && ip.spec.virtualNetwork !== spec.virtualNetwork) {
+      report('virtual_network', 'OTHER_NETWORK', `${id} of the interface is in ${ip.spec.virtualNetwork}; delete or move it in the same transaction`);
+    }
+  }
 }
 
 export function checkInstanceIp(report: Report, { spec }: Stored<'instance-ip'>, objects: Objects): void {
