@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { Capture, type Packet } from '../interop/capture.ts';
-import { ADDRESSES } from '../lab/network.ts';
+import { ADDRESSES, MACS } from '../lab/network.ts';
 import { labSuite, type Bench } from '../lab/suite.ts';
 
 const test = labSuite('lab', { faults: true, tappedFabric: true });
@@ -110,8 +110,9 @@ for (const fault of ['trap', 'hang']) {
   });
 }
 
-test('a floating IP taken away and given back: the other one\'s packets are not touched', async (bench) => {
-  const { lab, internet } = bench;
+test('a floating IP taken away and given back: announced outside, and the other one\'s packets are not touched', async (bench) => {
+  const { lab, internet, namespaces } = bench;
+  const capture = await Capture.start(namespaces, 'internet', 'eth0', join(lab.directory, 'announcement.pcapng'));
   const { config } = lab.controller;
   const { floatingIp } = lab.pods[1]!;
   const object = (await config.list({ kind: 'floating-ip' })).objects.find((candidate) => candidate.floatingIp?.address === floatingIp)!;
@@ -122,7 +123,10 @@ test('a floating IP taken away and given back: the other one\'s packets are not 
     await config.commit({ operations: [{ create: { name: object.name, floatingIp: object.floatingIp } }] });
     await lab.inSync();
     assert.is((await internet.ping(floatingIp, 5, 20)).received, 5);
-  });
+  }).finally(() => capture.stop());
+  const announcements = capture.packets(`arp.isgratuitous && arp.src.proto_ipv4 == ${floatingIp}`, ['eth.dst', 'arp.src.hw_mac']);
+  assert.ok(announcements.length > 0, 'gratuitous ARP (RFC 5227) on the gateway\'s plain side');
+  for (const packet of announcements) assert.equal(packet, { 'eth.dst': ['ff:ff:ff:ff:ff:ff'], 'arp.src.hw_mac': [MACS.gatewayExternal] });
 });
 
 test('an appliance that restarts while no controller answers forwards by its last good state', async ({ lab, internet, floatingIp }) => {

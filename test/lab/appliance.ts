@@ -66,7 +66,10 @@ export class Appliance {
     const args = ['firmware/host/dataplane.ts', '--profile', this.profile, '--socket', this.socket, '--state', join(this.#directory, 'state')];
     const [command, rest] = network.command(this.place, process.execPath, [...args, ...(faults ? ['--allow-faults'] : [])].map(fromRoot));
     this.#dataplaneProcess = new Child({ name: `${this.name}-dataplane`, command, args: rest, directory });
-    await this.#dataplaneProcess.ready(async () => (await this.dataplane.ports()).ports.every((port) => port.up));
+    await this.#dataplaneProcess.ready(async () => {
+      const down = (await this.dataplane.ports()).ports.find(({ up }) => !up);
+      if (down !== undefined) throw new Error(`port ${down.port?.name} is not up: ${down.problem}`);
+    });
   }
 
   async startAgent(): Promise<void> {

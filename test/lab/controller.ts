@@ -46,7 +46,6 @@ export class Controller {
     this.#process = new Child({ name: 'controller', command: process.execPath, args, directory: this.#directory });
     await this.#process.ready(async () => {
       await this.config.appliances({}, { deadline: Date.now() + 1_000 });
-      return true;
     });
   }
 

@@ -58,13 +58,16 @@ export class Child {
     return this.#how;
   }
 
-  /** Waits until `probe` answers; fails at once, with the end of the log, when the process ends instead. */
-  async ready(probe: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+  /** Waits until `probe` does not throw; fails at once, with the end of the log, when the process ends instead. */
+  async ready(probe: () => Promise<void>, timeoutMs = 30_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       if (this.#how !== undefined) throw new Error(`${this.name} ended with ${this.#how} before it was ready\n${this.tail()}`);
-      if (await probe().catch(() => false)) return;
-      if (performance.now() > deadline) throw new Error(`${this.name} is not ready after ${timeoutMs / 1000} s\n${this.tail()}`);
+      try {
+        return await probe();
+      } catch (error) {
+        if (performance.now() > deadline) throw new Error(`${this.name} is not ready after ${timeoutMs / 1000} s: ${(error as Error).message}\n${this.tail()}`);
+      }
       await sleep(25);
     }
   }

@@ -39,6 +39,7 @@ try {
   lab = await Lab.open({ kind }, (what, seconds) => say(`  ${green('✔')} ${pad(what, 36)} ${dim(`${seconds.toFixed(2)} s`)}`));
 } catch (error) {
   say(`  ${red('✘')} ${(error as Error).message}`);
+  if (kind === 'namespaces') say(dim('`npm start -- --sockets` does without namespaces and AF_XDP'));
   process.exit(1);
 }
 say('');
