@@ -47,7 +47,7 @@ const instanceIp = fc.record({ number: one([1, 2, 3, 4, 5]), network: one(NETWOR
 const pool = one(NETWORKS).map((name): DraftObject => ({ name: `${name}:pool`, floatingIpPool: {} }));
 const floatingIp = fc.record({ number: one([1, 2, 3]), network: one(NETWORKS), vmis: some(VMIS), direction: one(['DIRECTION_BOTH', 'DIRECTION_EGRESS'] as const) }).map(({ number, network: its, vmis, direction }): DraftObject =>
   ({ name: `${its}:pool:f${number}`, floatingIp: { address: `10.${NETWORKS.indexOf(its)}.0.${100 + number}`, virtualMachineInterfaces: vmis, direction } }));
-const prefixes = fc.uniqueArray(fc.integer({ min: 0, max: 9 }), { maxLength: 6 }).map((numbers) => Buffer.concat(numbers.sort().map((number) => Buffer.from([10, 0, 0, number, 32]))));
+const prefixes = fc.uniqueArray(fc.integer({ min: 3, max: 8 }), { maxLength: 6 }).map((numbers) => Buffer.concat(numbers.sort().map((number) => Buffer.from([10, 0, 0, number, 32]))));
 const table = fc.record({ name: one(['t1', 't2']), network: one(NETWORKS), prefixes, gateways: some(GATEWAYS), second: one(VMIS), mixed: fc.boolean() }).map(({ name, network: its, prefixes: packed, gateways, second, mixed }): DraftObject => ({
   name: `${P}:${name}`, routeTable: {
     virtualNetwork: its, prefixes: packed,
@@ -62,7 +62,7 @@ const deletions = one([
 ]);
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { arbitrary: fc.oneof(network, compute, gateway, vmi, instanceIp, pool, floatingIp, table).map(put), weight: 5 },
-  { arbitrary: fc.oneof(vmi, instanceIp, floatingIp).map(put), weight: 5 },
+  { arbitrary: fc.oneof(vmi, instanceIp, floatingIp, table).map(put), weight: 5 },
   { arbitrary: deletions, weight: 3 },
 );
 const transactions = fc.array(fc.array(operation, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 40 });
