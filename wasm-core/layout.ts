@@ -54,6 +54,8 @@ export const H_ICMP_BURST: usize = 52;
 /** u64: address of the DIR-24-8 entries that are being changed, above it their former result; changes so far (see tables/lpm). */
 export const H_DIR24_MOVING: usize = 56;
 export const H_DIR24_CHANGES: usize = 64;
+/** Floating-IP lanes taken away so far: a search that found nothing while it rose begins again (see tables/fip). */
+export const H_FIP_CHANGES: usize = 68;
 /** Writers' own words: bump pointers and free lists, owned by `tables/`. 1 KiB from here. */
 export const H_WRITER: usize = 0x0400;
 
@@ -435,6 +437,20 @@ export const RING_TX: usize = 0x12000;
 export const RING_FILL: usize = 0x24000;
 export const RING_COMPLETION: usize = 0x2E000;
 export const RING_MAX_ENTRIES: u32 = 4096;
+/** A generator port's own words (rings/generator.ts), behind the rings in the slot. Addresses and mask are numbers, not network order. */
+export const RING_GENERATOR: usize = 0x38000;
+export const GN_LENGTH: usize = 0; // u32 bytes of a frame, at least 60; 0 = only takes
+export const GN_DESTINATION: usize = 4; // u32 first address, and the bits of it that vary
+export const GN_MASK: usize = 8;
+export const GN_SUM: usize = 12; // u32 unfolded sum of the template's IPv4 header without checksum and destination
+export const GN_RANDOM: usize = 16; // u32, not zero
+export const GN_GENERATED: usize = 24; // u64 frames received from it
+export const GN_TAKEN: usize = 32; // u64 frames sent to it: what it saw, answered ARP requests, and others
+export const GN_ARP: usize = 40; // u64
+export const GN_OTHER: usize = 48; // u64
+export const GN_TEMPLATE: usize = 64; // the first 64 bytes of a frame; bytes beyond are what the frame last held
+/** u32 [second byte of the destination][last 4 bits of the tunnel's end]: 256 x 16 */
+export const GN_SEEN: usize = 0x1000;
 
 export const FRAMES: usize = 0xC0000000;
 export const MAX_FRAMES: u32 = 262144;

@@ -8,7 +8,7 @@
  * destinations. What a reader found stays unchanged until its lcore's next quiescent point.
  */
 import {
-  FIP_BUCKET_SHIFT, FIP_HASH, FIP_PRIVATE, FIP_PUBLIC, FIP_TAG, H_FIP_MASK, HEADER, TAG_INTERFACE_MASK,
+  FIP_BUCKET_SHIFT, FIP_HASH, FIP_PRIVATE, FIP_PUBLIC, FIP_TAG, H_FIP_CHANGES, H_FIP_MASK, HEADER, TAG_INTERFACE_MASK,
 } from '../layout';
 
 /** Lane of (interface, private address), 0 = none. */
@@ -31,9 +31,13 @@ export function fipBucket(table: usize, iface: u32, address: u32): usize {
   return table + ((home as usize) << FIP_BUCKET_SHIFT);
 }
 
-/** Lane of a key, looked for from its bucket on; 0 = none. */
+/**
+ * Lane of a key, looked for from its bucket on; 0 = none. A lane that is replaced may move from where the search has not been
+ * yet to where it has been already, so one that finds nothing while lanes were taken away begins again.
+ */
 @inline
 export function fipFind(table: usize, bucket: usize, iface: u32, address: u32): usize {
+  let changes: u32 = atomic.load<u32>(HEADER + H_FIP_CHANGES);
   let at: usize = bucket;
   while (true) {
     const key0: u32 = load<u32>(at, 0);
@@ -53,11 +57,14 @@ export function fipFind(table: usize, bucket: usize, iface: u32, address: u32): 
       if ((load<u32>(at, FIP_TAG + 12) & TAG_INTERFACE_MASK) == iface) return at + 12;
     }
     // Writers keep lanes empty, and never empty one that a probe must pass.
-    if (key0 == 0) return 0;
-    if (key1 == 0) return 0;
-    if (key2 == 0) return 0;
-    if (key3 == 0) return 0;
-    at = fipNextBucket(table, at);
+    if (key0 != 0 && key1 != 0 && key2 != 0 && key3 != 0) {
+      at = fipNextBucket(table, at);
+      continue;
+    }
+    const now: u32 = atomic.load<u32>(HEADER + H_FIP_CHANGES);
+    if (now == changes) return 0;
+    changes = now;
+    at = bucket;
   }
 }
 

@@ -11,28 +11,64 @@ import {
   giveNode, prefixMask, ribCover, ribFind, ribInsert, ribRemove, ribRoom, RN_FLAGS, RN_GENERATION, RN_LEFT, RN_NEXTHOP, RN_RIGHT,
 } from './rib';
 import { vrfAt, vrfExists } from './vrf';
-import { addTo, stamp, stampNew, unstamp } from './writer';
+import { addTo, BATCH_COUNTS, BATCH_ORDER, stamp, stampNew, unstamp } from './writer';
+
+/** Runs of one VRF from this length on are written in the order of prefixes: their walks through the RIB stay in the cache. */
+const SORT_FROM: u32 = 1024;
 
 /** Writes RT records, with a result byte each. Changes are live when it returns; ANNOUNCED lists what is to be announced. */
 export function routesApply(records: usize, count: u32, results: usize): void {
   store<u32>(ANNOUNCED, 0);
-  let vrf: u32 = MAX_VRFS;
-  for (let i: u32 = 0; i < count; i++) {
-    const record: usize = records + ((i * RT_SIZE) as usize);
-    const id: u32 = load<u32>(record, RT_VRF);
-    let result: u32 = RESULT_NO_VRF;
-    if (id < MAX_VRFS) {
-      if (vrfExists(id) != 0) {
-        if (id != vrf) {
-          if (vrf != MAX_VRFS) lpmFlush(vrf);
-          vrf = id;
-        }
-        result = applyOne(id, record);
-      }
-    }
-    store<u8>(results + (i as usize), result as u8);
+  let done: u32 = 0;
+  while (done < count) {
+    const first: usize = records + ((done * RT_SIZE) as usize);
+    const vrf: u32 = load<u32>(first, RT_VRF);
+    let run: u32 = 1;
+    while (done + run < count && load<u32>(first + ((run * RT_SIZE) as usize), RT_VRF) == vrf) run += 1;
+    applyToVrf(vrf, first, run, results + (done as usize));
+    done += run;
   }
-  if (vrf != MAX_VRFS) lpmFlush(vrf);
+}
+
+function applyToVrf(vrf: u32, first: usize, run: u32, results: usize): void {
+  if (vrf >= MAX_VRFS || vrfExists(vrf) == 0) {
+    memory.fill(results, RESULT_NO_VRF as u8, run as usize);
+    return;
+  }
+  if (run < SORT_FROM) {
+    for (let i: u32 = 0; i < run; i++) store<u8>(results + (i as usize), applyOne(vrf, first + ((i * RT_SIZE) as usize)) as u8);
+  } else {
+    sortRun(first, run);
+    for (let i: u32 = 0; i < run; i++) {
+      const number: u32 = load<u32>(BATCH_ORDER + ((i as usize) << 2));
+      store<u8>(results + (number as usize), applyOne(vrf, first + ((number * RT_SIZE) as usize)) as u8);
+    }
+  }
+  lpmFlush(vrf);
+}
+
+/** Counting sort by the first 16 bits of the prefix into BATCH_ORDER; records of one prefix stay in their order. */
+function sortRun(first: usize, run: u32): void {
+  memory.fill(BATCH_COUNTS, 0, 0x40000);
+  for (let i: u32 = 0; i < run; i++) addTo(countOf(first, i), 1);
+  let place: u32 = 0;
+  for (let at: usize = BATCH_COUNTS; at != BATCH_COUNTS + 0x40000; at += 4) {
+    const count: u32 = load<u32>(at);
+    store<u32>(at, place);
+    place += count;
+  }
+  for (let i: u32 = 0; i < run; i++) {
+    const at: usize = countOf(first, i);
+    const target: u32 = load<u32>(at);
+    store<u32>(at, target + 1);
+    store<u32>(BATCH_ORDER + ((target as usize) << 2), i);
+  }
+}
+
+@inline
+function countOf(first: usize, number: u32): usize {
+  const prefix: u32 = load<u16>(first + ((number * RT_SIZE) as usize), RT_PREFIX); // its first two bytes, network order
+  return BATCH_COUNTS + (((((prefix & 0xFF) << 8) | (prefix >> 8)) as usize) << 2);
 }
 
 /** Frees the RIB below a node. */

@@ -65,6 +65,9 @@ export const STRIDES: usize = WRITERS + 0x00E41000;
 export const DIRTY_BITS: usize = WRITERS + 0x00E48000; // bit by slot of the direct table
 export const DIRTY_SLOTS: usize = WRITERS + 0x00E50000; // u32 list of them
 export const ECMP_GENERATIONS: usize = WRITERS + 0x00F00000; // u8 by slot of the ECMP region
+/** A large batch of routes in the order of their prefixes: u32 record number each; and the counts that sort it. */
+export const BATCH_ORDER: usize = WRITERS + 0x01300000;
+export const BATCH_COUNTS: usize = WRITERS + 0x01500000; // u32 by the first 16 bits of the prefix
 /** What waits for the readers' epoch: 16 bytes each, a ring. */
 export const LIMBO: usize = WRITERS + 0x01600000;
 export const LIMBO_ENTRIES: u32 = 524288;
