@@ -113,6 +113,24 @@ test('a priority tag is taken off; an unknown VLAN is dropped', async (bench) =>
   await dropped(bench.lab.gateway, 'vlan_unknown', () => outside.send(`${FROM_INTERNET}/${tagged(77)}`));
 });
 
+test('a VLAN of the gateway\'s port is an interface of its own: ARP, and a floating IP by it', async ({ lab, floatingIp }) => {
+  const { config } = lab.controller;
+  const name = `default-global-system-config:${lab.gateway.name}`;
+  const { virtualRouter } = await config.get({ kind: 'virtual-router', name });
+  const [external] = virtualRouter!.externalInterfaces;
+  const vlan = { ...external!, name: 'vlan-100', port: '', vlan: 100, parent: external!.name, address: '198.51.100.1/24' };
+  await config.commit({ operations: [{ update: { name, virtualRouter: { ...virtualRouter!, externalInterfaces: [external!, vlan] } } }] });
+  await lab.inSync();
+
+  const tagged = `Ether(src='${MACS.internet}', dst='{dst}')/Dot1Q(vlan=100)`;
+  const question = `${tagged.replace('{dst}', 'ff:ff:ff:ff:ff:ff')}/ARP(hwsrc='${MACS.internet}', psrc='198.51.100.7', pdst='198.51.100.1')`;
+  const answer = await across(outside, outside, question, 'ARP in p and p[ARP].op == 2', { tag: 'p[Dot1Q].vlan', is: 'p[ARP].hwsrc', at: 'p[ARP].psrc' });
+  assert.equal(answer, { valid: true, tag: 100, is: MACS.gatewayExternal, at: '198.51.100.1' });
+  const echo = `${tagged.replace('{dst}', MACS.gatewayExternal)}/IP(src='198.51.100.7', dst='${floatingIp}')/ICMP(id=7, seq=1)/b'abc'`;
+  const reply = await across(outside, outside, echo, 'ICMP in p and p[ICMP].type == 0', { tag: 'p[Dot1Q].vlan', from: 'p[IP].src', to: 'p[IP].dst' });
+  assert.equal(reply, { valid: true, tag: 100, from: floatingIp, to: '198.51.100.7' });
+});
+
 test('a packet whose time is up is answered: by the gateway to the outside, by the compute appliance to the pod', async (bench) => {
   const fields = { from: 'p[IP].src', type: 'p[ICMP].type', quoted: 'p[IPerror].src' };
   const cases = [

@@ -95,7 +95,7 @@ export class Lab {
   }
 
   /** Waits until every started appliance has acknowledged everything and has all of its ports up. */
-  async inSync(timeoutMs = 20_000): Promise<void> {
+  async inSync(timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const problem = await this.#problem();

@@ -59,7 +59,7 @@ export class Child {
   }
 
   /** Waits until `probe` does not throw; fails at once, with the end of the log, when the process ends instead. */
-  async ready(probe: () => Promise<void>, timeoutMs = 30_000): Promise<void> {
+  async ready(probe: () => Promise<void>, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       if (this.#how !== undefined) throw new Error(`${this.name} ended with ${this.#how} before it was ready\n${this.tail()}`);
