@@ -34,7 +34,7 @@ export class Duel {
     this.#world = world;
     this.#lcores = lcores;
     this.#ports = world.ports.map((port) => port.id);
-    this.core = new Core({ lcores, frames: 2048, seed: SEED, icmpRate: 1_000_000, icmpBurst: 1_000_000 });
+    this.core = new Core({ lcores, frames: 8192, seed: SEED, icmpRate: 1_000_000, icmpBurst: 1_000_000 });
     for (const record of world.records) {
       const result = this.core.tryApply([record])[0] ?? 0;
       if (result === RESULT_OK) this.reference.apply(record.kind, record.bytes);
