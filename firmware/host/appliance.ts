@@ -65,7 +65,7 @@ export class Appliance {
     const epochs = new Epochs(this.core);
     const common = { views: this.views, core: this.core, epochs, log };
     this.lcores = new Lcores({ ...common, module, count: profile.lcores, cores: profile.cores ?? [], busyPoll: profile.poll === 'busy' });
-    this.ports = new PortManager({ ...common, lcores: this.lcores, profile });
+    this.ports = new PortManager({ ...common, lcores: this.lcores, profile, allowGenerators: allowFaults });
     this.control = new Control({ ...common, names: this.names, stateLog });
     this.control.onBindings = () => this.ports.bind(this.names.bindings());
     this.counters = new Counters(this.views, this.names, profile);

@@ -5,9 +5,12 @@ import type { MemoryViews } from './memory.ts';
 /** performance.now() counts from the start of a thread; the difference to the system's clock, once a thread. */
 const OFFSET_US = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
 
+/** Monotonic microseconds. */
+export const clockUs = (): number => performance.now() * 1000 + OFFSET_US;
+
 /** Writes the time of now for an lcore, as two words: no BigInt per run. Returns it, microseconds. */
 export function writeClock(views: MemoryViews, lcore: number): number {
-  const now = performance.now() * 1000 + OFFSET_US;
+  const now = clockUs();
   const word = (LCORES + lcore * 2 ** LCORE_SHIFT + LC_NOW_US) >>> 2;
   const high = Math.floor(now / 0x100000000);
   views.u32[word + 1] = high;

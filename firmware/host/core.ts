@@ -25,6 +25,8 @@ export interface CoreExports {
   lookupRib(vrf: number, address: number): number;
   convert(vrf: number, kind: number): number;
   announce(interfaceId: number, address: number): void;
+  generate(queue: number, count: number): number;
+  absorb(queue: number): number;
   trace(interfaceId: number, length: number): number;
 }
 

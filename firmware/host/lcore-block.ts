@@ -33,6 +33,8 @@ export const S_POLLS = 2;
 export const S_KICKS = 3;
 /** Last restart: milliseconds without forwarding. */
 export const S_GAP_MS = 4;
+/** When the lcore that a worker takes over was last seen to run (clockUs); 0 = the worker has taken over. */
+export const S_DOWN_SINCE_US = 5;
 
 export interface LcoreBlock {
   readonly words: Int32Array<SharedArrayBuffer>;

@@ -12,15 +12,16 @@ import { kick } from '../linux/kick.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { PollSet } from '../linux/poll.ts';
 import { pinThread, threadId } from '../linux/thread.ts';
+import { GeneratorPump } from '../ports/generator-pump.ts';
 import { MemoryPump } from '../ports/memory-pump.ts';
 import { PacketPump } from '../ports/packet-pump.ts';
 import type { Pump, QueueService } from '../ports/pump.ts';
 import { transmitWaiting } from '../ports/rings.ts';
 import { TapPump } from '../ports/tap-pump.ts';
-import { writeClock } from './clock.ts';
+import { clockUs, writeClock } from './clock.ts';
 import { instantiate, type CoreExports } from './core.ts';
 import {
-  AWAKE, B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_SLEEP, B_STOP, B_THREAD, B_TRAPS, blockOf, POLLING, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, WAITING,
+  AWAKE, B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_SLEEP, B_STOP, B_THREAD, B_TRAPS, blockOf, POLLING, S_DOWN_SINCE_US, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, WAITING,
   wakeLcore, type LcoreBlock,
 } from './lcore-block.ts';
 import { viewsOf } from './memory.ts';
@@ -101,6 +102,10 @@ class LcoreLoop {
   /** Until B_STOP. */
   run(): void {
     this.#setState(LCORE_RUNNING);
+    const { statistics } = this.#block;
+    const downSince = statistics[S_DOWN_SINCE_US] ?? 0;
+    if (downSince > 0) statistics[S_GAP_MS] = (clockUs() - downSince) / 1000;
+    statistics[S_DOWN_SINCE_US] = 0;
     let trapsInARow = 0;
     while (Atomics.load(this.#block.words, B_STOP) === 0) {
       try {
@@ -283,6 +288,7 @@ class LcoreLoop {
     const { queue, fd, driver, peer } = service;
     if ((driver === 'packet' || driver === 'datagram') && libc !== undefined) return new PacketPump(libc, views, queue, fd, driver === 'packet');
     if (driver === 'tap' && libc !== undefined) return new TapPump(libc, views, queue, fd);
+    if (driver === 'generator') return new GeneratorPump(this.#core, queue);
     if (driver === 'memory') {
       const block = peer && blockOf(data.blocks, peer.lcore);
       return new MemoryPump(views, queue, peer?.queue, () => block && wakeLcore(block, wakeByEvent));

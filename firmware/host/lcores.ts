@@ -8,9 +8,10 @@ import { createEventFd, EventSignal } from '../linux/eventfd.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { threadTimeMs } from '../linux/thread.ts';
 import type { QueueService } from '../ports/pump.ts';
+import { clockUs } from './clock.ts';
 import type { CoreExports } from './core.ts';
 import {
-  B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_STOP, B_THREAD, B_TRAPS, blockOf, createBlocks, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, wakeLcore,
+  B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_STOP, B_THREAD, B_TRAPS, blockOf, createBlocks, S_DOWN_SINCE_US, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, wakeLcore,
   type LcoreBlock,
 } from './lcore-block.ts';
 import type { LcoreConfiguration, LcoreWorkerData } from './lcore.ts';
@@ -258,12 +259,12 @@ export class Lcores {
     const spare = this.#spare ?? this.#createWorker();
     this.#spare = undefined;
     this.block(lcore).words[B_THREAD] = 0;
+    const afterMs = performance.now() - since;
+    this.block(lcore).statistics[S_DOWN_SINCE_US] = clockUs() - afterMs * 1000;
     this.#assign(spare, lcore);
-    const gapMs = performance.now() - since;
-    this.block(lcore).statistics[S_GAP_MS] = gapMs;
     this.#restarts[lcore] = (this.#restarts[lcore] ?? 0) + 1;
     this.#replacing.delete(lcore);
-    log.warn({ lcore, gapMs: Math.round(gapMs * 10) / 10 }, `lcore ${how}: a spare worker took over`);
+    log.warn({ lcore, afterMs: Math.round(afterMs * 10) / 10 }, `lcore ${how}: a spare worker took over`);
     this.#spare = this.#createWorker();
   }
 }

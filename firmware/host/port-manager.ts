@@ -10,6 +10,7 @@ import { readDevice } from '../linux/device.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { AfPacketDriver } from '../ports/af-packet.ts';
 import { AfXdpDriver } from '../ports/af-xdp.ts';
+import { GeneratorDriver, readGenerator, type GeneratorCounts } from '../ports/generator.ts';
 import { MemoryDriver } from '../ports/memory-port.ts';
 import { PortablePump } from '../ports/portable-pump.ts';
 import { PortProblem, type Driver, type OpenPort, type PortRequest, type QueueSlot } from '../ports/port.ts';
@@ -55,6 +56,8 @@ export interface PortManagerOptions {
   readonly lcores: Lcores;
   readonly epochs: Epochs;
   readonly profile: Profile;
+  /** Test load may be attached. */
+  readonly allowGenerators: boolean;
   readonly log: Logger;
 }
 
@@ -84,6 +87,7 @@ export class PortManager {
     this.#pump = new PortablePump(views.memory, lcores.blocks, lcores.bell);
     this.#drivers.set('memory', new MemoryDriver(context));
     this.#drivers.set('socket', new SocketDriver(libc, context, this.#pump));
+    if (options.allowGenerators) this.#drivers.set('generator', new GeneratorDriver(context));
     if (libc !== undefined) {
       this.#drivers.set('af_xdp', new AfXdpDriver(libc, context));
       this.#drivers.set('af_packet', new AfPacketDriver(libc, context));
@@ -142,6 +146,13 @@ export class PortManager {
     return port === undefined ? undefined : this.#describe(port);
   }
 
+  /** What a generator port did; undefined when there is no such port. */
+  generatorCounts(name: string): GeneratorCounts | undefined {
+    const port = this.#ports.get(name);
+    const queue = port?.slots[0]?.queue;
+    return port?.request.driver === 'generator' && queue !== undefined ? readGenerator(this.#options.views, queue) : undefined;
+  }
+
   /** Closes all; lcores have stopped. */
   async stop(): Promise<void> {
     clearInterval(this.#retry);
@@ -163,7 +174,10 @@ export class PortManager {
     const named = this.#options.profile.ports.find(({ name }) => name === wanted.name);
     const settings = named ?? this.#options.profile.workloadPorts;
     const driver = (wanted.driver === '' ? settings.driver : wanted.driver) as DriverName;
-    if (!['af_xdp', 'af_packet', 'tap', 'socket', 'memory'].includes(driver)) {
+    if (driver === 'generator' && !this.#drivers.has(driver)) {
+      throw new PortProblem(`port "${wanted.name}": generators are test load, refused unless the dataplane was started with --allow-faults`);
+    }
+    if (!['af_xdp', 'af_packet', 'tap', 'socket', 'memory', 'generator'].includes(driver)) {
       throw new PortProblem(`port "${wanted.name}": there is no driver "${wanted.driver}"; af_xdp, af_packet, tap, socket and memory are`);
     }
     if (wanted.name === '') throw new PortProblem('a port needs a name');

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 
-export type DriverName = 'af_xdp' | 'af_packet' | 'tap' | 'socket' | 'memory';
+export type DriverName = 'af_xdp' | 'af_packet' | 'tap' | 'socket' | 'memory' | 'generator';
 
 export interface PortSettings {
   readonly driver: DriverName;

@@ -73,6 +73,11 @@ function handlersOf(appliance: Appliance): Handlers<DataplaneMethods> {
       }
     },
     ports: () => ({ ports: ports.states().map(portMessage) }),
+    generator: ({ port }) => {
+      const counts = ports.generatorCounts(port);
+      if (counts === undefined) throw rpcError(grpc.status.NOT_FOUND, `there is no generator port "${port}"`);
+      return { ...counts, seen: [...counts.seen] };
+    },
     lcores: () => ({ lcores: lcores.status() }),
     counters: () => counters.read(),
     dropLog: ({ last }) => ({ entries: readDropLog(views, names, profile.lcores, last) }),
