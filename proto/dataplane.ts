@@ -15,6 +15,7 @@ export interface DataplaneMethods {
   dropLog: Unary<DropLogRequest, DropLogReply>;
   table: ServerStream<TableRequest, TableReply>;
   trace: Unary<TraceRequest, TraceReply>;
+  generator: Unary<GeneratorRequest, GeneratorReply>;
   /** Injected by tests; refused unless the dataplane was started with --allow-faults. */
   injectFault: Unary<InjectFaultRequest, InjectFaultReply>;
 }
@@ -54,7 +55,7 @@ export interface State {
 
 export interface Port {
   name: string;
-  /** af_xdp | af_packet | tap | socket | memory; empty: the profile's */
+  /** af_xdp | af_packet | tap | socket | memory | generator; empty: the profile's */
   driver: string;
   /** Linux device, or address of a socket port: "local-host:port,peer-host:port" */
   device: string;
@@ -215,6 +216,33 @@ export interface TraceStep {
   depth: number;
   node: string;
   text: string;
+}
+
+/** What a port of the driver generator (test load) did since it was attached. */
+export interface GeneratorRequest {
+  port: string;
+}
+
+export interface GeneratorReply {
+  /** frames that the appliance received from it */
+  generated: number;
+  /** frames that the appliance sent to it, of which */
+  taken: number;
+  /** ARP requests, answered */
+  arp: number;
+  /** neither ARP requests nor IPv4 */
+  other: number;
+  /** IPv4 */
+  seen: GeneratorSeen[];
+}
+
+export interface GeneratorSeen {
+  /** second byte of the (inner) destination address */
+  subnet: number;
+  /** last four bits of the tunnel's end; 0 where there is no tunnel */
+  tunnel: number;
+  /** modulo 2^32 */
+  packets: number;
 }
 
 export interface InjectFaultRequest {

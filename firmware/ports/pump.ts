@@ -16,8 +16,8 @@ export interface Pump {
 /** What an lcore must know to serve a queue; posted to its worker. */
 export interface QueueService {
   readonly queue: number;
-  readonly driver: 'af_xdp' | 'packet' | 'datagram' | 'tap' | 'memory' | 'portable';
-  /** Socket or device; -1 for memory and portable (a pump worker has the socket). */
+  readonly driver: 'af_xdp' | 'packet' | 'datagram' | 'tap' | 'memory' | 'portable' | 'generator';
+  /** Socket or device; -1 for memory, generator and portable (a pump worker has the socket). */
   readonly fd: number;
   /** memory: the joined queue, and the lcore that owns it. */
   readonly peer?: { readonly queue: number; readonly lcore: number };
