@@ -11,7 +11,7 @@ export const POLL_MS = 200;
 /** An attachment that failed is tried again after this time. */
 const RETRY_MS = 2000;
 
-const WITHOUT_DEVICE = new Set(['socket', 'memory']);
+const WITHOUT_DEVICE = new Set(['socket', 'memory', 'generator']);
 
 export class Ports {
   readonly #dataplane: Client<DataplaneMethods>;

@@ -79,7 +79,7 @@ export class SimulatedDataplane {
         yield { rows: [...disk.names.values()].filter(({ of }) => of === 'INTERFACE').map(({ id, name, port }) => ({ fields: { id: String(id), name, port } })) };
       },
       trace: ({ frame }) => ({ text: `${frame.length} bytes`, verdict: 'drop', drop: 'no_route' }),
-      injectFault: unused,
+      injectFault: unused, generator: unused,
     };
   }
 
