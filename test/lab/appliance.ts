@@ -17,7 +17,7 @@ export type Row = Record<string, string>;
 
 export interface ApplianceOptions {
   place: Place;
-  network: Network;
+  network: Pick<Network, 'command' | 'fabricMtu' | 'ports'>;
   /** Of the run: certificates, logs, sockets and states lie there. */
   directory: string;
   /** Of the controller, host:port. */
@@ -50,6 +50,10 @@ export class Appliance {
     this.profile = writeProfile(this.#directory, this.place, options.network);
     this.socket = join(this.#directory, 'dataplane.sock');
     this.dataplane = createClient(Dataplane, unixAddress(this.socket), credentials.createInsecure());
+  }
+
+  get agentPid(): number | undefined {
+    return this.#agentProcess?.pid;
   }
 
   get running(): boolean {
@@ -129,7 +133,7 @@ export class Appliance {
 }
 
 /** The `virtual` hardware profile with the ports of this appliance. */
-function writeProfile(directory: string, kind: Place, network: Network): string {
+function writeProfile(directory: string, kind: Place, network: ApplianceOptions['network']): string {
   const virtual = loadProfile(join(ROOT, 'hw-profiles/virtual.json'));
   const ports = network.ports(kind).map((place) => ({
     ...virtual.workloadPorts, ...place, mtu: place.name === 'fabric' ? network.fabricMtu : virtual.workloadPorts.mtu,

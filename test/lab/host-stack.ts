@@ -143,6 +143,8 @@ export class HostStack {
       closed: () => this.#connections.delete(key),
     });
     this.#connections.set(key, connection);
+    // Whoever reads, writes or waits for it gets the error there; without anyone it must not end the process.
+    connection.on('error', () => {});
     return connection;
   }
 

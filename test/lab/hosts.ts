@@ -3,16 +3,24 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { HostStack, PingResult } from './host-stack.ts';
 import type { Namespaces } from './netns.ts';
-import type { ProbeResult } from './probe.ts';
 import { receiveTransfer, sendTransfer, type TransferResult } from './transfer.ts';
 
 const TRANSFER = fileURLToPath(new URL('transfer.ts', import.meta.url));
-const PROBE = fileURLToPath(new URL('probe.ts', import.meta.url));
 const execute = promisify(execFile);
+
+/** Of requests numbered from 1 to the last that was answered. */
+export interface ProbeResult {
+  sent: number;
+  /** Numbers without an answer, in runs: [first, count]. */
+  lost: [number, number][];
+  duplicates: number;
+}
 
 export interface LabHost {
   readonly name: string;
@@ -39,8 +47,8 @@ export class NamespaceHost implements LabHost {
 
   async ping(to: string, count: number, intervalMs: number): Promise<PingResult> {
     // Its exit code only says whether all were answered, which the count says as well.
-    const text = await this.run('ping', ['-n', '-c', String(count), '-i', String(intervalMs / 1000), '-W', '1', to]).catch((error: { stdout?: string }) => error.stdout ?? '');
-    const roundTripMs = [...text.matchAll(/icmp_seq=\d+ ttl=\d+ time=([\d.]+) ms$/gm)].map((match) => Number(match[1]));
+    const output = await this.run('ping', ['-n', '-c', String(count), '-i', String(intervalMs / 1000), '-W', '1', to]).catch((error: { stdout?: string }) => error.stdout ?? '');
+    const roundTripMs = [...output.matchAll(/icmp_seq=\d+ ttl=\d+ time=([\d.]+) ms$/gm)].map((match) => Number(match[1]));
     return { sent: count, received: roundTripMs.length, roundTripMs };
   }
 
@@ -52,14 +60,22 @@ export class NamespaceHost implements LabHost {
     return JSON.parse(await this.run(process.execPath, [TRANSFER, 'send', to, String(port), String(bytes)])) as TransferResult;
   }
 
-  /** Sends probes back on a UDP port until the returned function is called. */
-  echoProbes(port: number): Promise<() => Promise<void>> {
-    return this.#background(PROBE, ['echo', String(port)]);
-  }
-
-  /** Probes a host that echoes them, `rate` a second. */
-  async streamProbes(to: string, port: number, rate: number, seconds: number): Promise<ProbeResult> {
-    return JSON.parse(await this.run(process.execPath, [PROBE, 'stream', to, String(port), String(rate), String(seconds)])) as ProbeResult;
+  /**
+   * Sends an echo request each millisecond while `meanwhile` runs, and for half a second after. The far end answers from its kernel, so
+   * that a busy machine's processes lose nothing by themselves.
+   */
+  async probe(to: string, meanwhile: () => Promise<void>): Promise<ProbeResult> {
+    const [command, args] = this.#namespaces.command(this.name, 'ping', ['-n', '-i', '0.001', to]);
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const output = text(child.stdout);
+    try {
+      await sleep(500);
+      await meanwhile();
+      await sleep(500);
+    } finally {
+      child.kill('SIGINT');
+    }
+    return judgeProbes([...(await output).matchAll(/icmp_seq=(\d+) ttl=/g)].map((match) => Number(match[1])));
   }
 
   /** Runs a command here to its end; returns what it printed. */
@@ -107,4 +123,18 @@ export class StackHost implements LabHost {
   async send(to: string, port: number, bytes: number): Promise<TransferResult> {
     return sendTransfer(await this.#stack.connect(to, port), bytes);
   }
+}
+
+/** ping numbers with 16 bits; a probe of more than a minute would wrap. */
+function judgeProbes(answered: number[]): ProbeResult {
+  const numbers = new Set(answered);
+  const sent = Math.max(0, ...numbers);
+  const lost: [number, number][] = [];
+  for (let number = 1; number <= sent; number++) {
+    if (numbers.has(number)) continue;
+    const last = lost.at(-1);
+    if (last !== undefined && last[0] + last[1] === number) last[1]++;
+    else lost.push([number, 1]);
+  }
+  return { sent, lost, duplicates: answered.length - numbers.size };
 }
