@@ -76,9 +76,9 @@ export class Duel {
     return sends.sort();
   }
 
-  /** What `trace` should have said of the last step. */
+  /** What `trace` should have said of the last step: all but a question for a neighbour that has long been silent. */
   sentAsTraced(): string[] {
-    return this.#sentFrames.map((frame) => hex(maskIdentification(frame.slice(0, TRACED_BYTES)))).sort();
+    return this.#sentFrames.filter((frame) => !isArp(frame)).map((frame) => hex(maskIdentification(frame.slice(0, TRACED_BYTES)))).sort();
   }
 
   /** Frames through the core in one vector, through the reference one by one: identifications of ICMP errors do not count. */
@@ -197,6 +197,11 @@ function without(some: readonly string[], others: readonly string[]): string[] {
     counts.set(line, count - 1);
     return count <= 0;
   });
+}
+
+export function isArp(frame: Uint8Array): boolean {
+  const typeAt = frame[12] === 0x81 && frame[13] === 0 ? 16 : 12;
+  return frame[typeAt] === 0x08 && frame[typeAt + 1] === 0x06;
 }
 
 function sentText(port: number, frame: Uint8Array): string {

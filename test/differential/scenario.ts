@@ -5,7 +5,7 @@ import { makeFrame, type GeneratedFrame } from '../generate/frames.ts';
 import { Random } from '../generate/random.ts';
 import { makeWorld, type World } from '../generate/world.ts';
 import { hex } from '../reference/wire.ts';
-import { Duel, type Difference } from './duel.ts';
+import { Duel, isArp, type Difference } from './duel.ts';
 import { shrink } from './shrink.ts';
 import { traceText } from './trace.ts';
 
@@ -105,10 +105,6 @@ function playVectors(duel: Duel, random: Random, frames: readonly Settled[]): st
     if (difference !== undefined) return `a vector of ${vector.length} frames that agree one by one\n${differenceText(difference)}`;
   }
   return '';
-}
-
-function isArp(frame: Uint8Array): boolean {
-  return frame.includes(0x06) && /^(.{24})(8100....)?0806/.test(hex(frame.subarray(0, 18)));
 }
 
 /** Shrinks the last step's failure to the fewest steps and records, and tells it. */

@@ -1,5 +1,5 @@
 /** Ten million mutated frames; `fuzz.ts` is the same without an end. */
-// limit: 600 s
+// limit: 900 s
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as L from '../../wasm-core/layout.ts';

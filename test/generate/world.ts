@@ -133,12 +133,15 @@ interface NextHops {
   readonly ids: number[];
   /** Those that lead out of an interface. */
   readonly leaving: number[];
+  /** ECMP groups. */
+  readonly groups: number[];
 }
 
 function makeNextHops(random: Random, vrfs: readonly number[], interfaces: readonly WorldInterface[]): NextHops {
   const records: PackedRecord[] = [];
   const ids: number[] = [];
   const leaving: number[] = [];
+  const groups: number[] = [];
   const add = (fields: Omit<Parameters<typeof nexthop>[0], 'id'>): number => {
     const id = ids.length === 0 ? 1 : Math.max(...ids) + random.pick([1, 1, 1, 7]);
     records.push(nexthop({ id, ...fields }));
@@ -173,11 +176,12 @@ function makeNextHops(random: Random, vrfs: readonly number[], interfaces: reado
   for (let n = random.between(1, 3); n > 0; n -= 1) {
     const slots = random.pick([1, 2, 3, 8, 64, 256]);
     const group = add({ kind: L.NHK_ECMP, value: slots });
+    groups.push(group);
     const members = Array.from({ length: 3 }, () => random.pick([...leaving, random.pick(vrfHops), ids[0] ?? 1]));
     const filled = random.pick([0, 50, 100, 100]);
     for (let slot = 0; slot < slots; slot += 1) if (random.chance(filled)) records.push(ecmpSlot({ group, slot, member: random.pick(members) }));
   }
-  return { records, ids, leaving };
+  return { records, ids, leaving, groups };
 }
 
 function makeRoutes(random: Random, vrfs: readonly number[], addresses: readonly string[], hops: NextHops): PackedRecord[] {
@@ -185,7 +189,7 @@ function makeRoutes(random: Random, vrfs: readonly number[], addresses: readonly
   const add = (id: number, address: string, length: number): void => {
     const value = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
     const prefix = `${addressText(Math.floor(value / 2 ** (32 - length)) * 2 ** (32 - length))}/${length}`;
-    const hop = random.chance(75) ? random.pick(hops.leaving) : random.pick(hops.ids);
+    const hop = random.pick(random.pick([hops.leaving, hops.leaving, hops.leaving, hops.groups, hops.ids]));
     routes.set(`${id} ${prefix}`, route({ vrf: id, prefix, nexthop: hop }));
   };
   for (const id of vrfs) {

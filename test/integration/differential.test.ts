@@ -5,7 +5,7 @@
  *   node test/integration/differential.test.ts --seed 7               replays one world
  *   node test/integration/differential.test.ts --worlds 10000         a long run; `--first N` begins elsewhere
  */
-// limit: 400 s
+// limit: 900 s
 import { parseArgs } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
