@@ -21,9 +21,11 @@ import type { MemoryViews } from './memory.ts';
 /** The watchdog's look at every lcore. */
 const WATCH_MS = 4;
 /** A vector takes well below 1 ms; an lcore that has had this much processor time without ending one hangs. */
-const HANG_CPU_MS = 10;
+const HANG_CPU_MS = 20;
 /** Where threads' processor times are not to be had. */
 const HANG_WALL_MS = 40;
+/** A worker's first run may also load code: so many times longer before it is taken for hanging. */
+const FIRST_RUN_FACTOR = 10;
 
 interface Running {
   readonly worker: Worker;
@@ -71,6 +73,8 @@ export class Lcores {
   readonly #services: (readonly QueueService[])[];
   readonly #suspicions = new Map<number, Suspicion>();
   readonly #replacing = new Set<number>();
+  /** LC_BEAT when the present worker took over: until it moves, its first run is under way. */
+  readonly #firstBeats = new Map<number, number>();
   readonly #restarts: number[];
   readonly #signal: EventSignal | undefined;
   #spare: Running | undefined;
@@ -240,7 +244,10 @@ export class Lcores {
         continue;
       }
       const waited = performance.now() - suspicion.since;
-      const hangs = cpuMs === undefined || suspicion.cpuMs === undefined ? waited > HANG_WALL_MS : cpuMs - suspicion.cpuMs > HANG_CPU_MS;
+      const patience = this.#firstBeats.get(lcore) === beat ? FIRST_RUN_FACTOR : 1;
+      const hangs = cpuMs === undefined || suspicion.cpuMs === undefined
+        ? waited > HANG_WALL_MS * patience
+        : cpuMs - suspicion.cpuMs > HANG_CPU_MS * patience;
       if (hangs) void this.#replaceHanging(lcore, suspicion.since);
     }
   }
@@ -254,8 +261,11 @@ export class Lcores {
   }
 
   #takeOver(lcore: number, since: number, how: string): void {
-    const { core, log } = this.#options;
+    const { core, log, views } = this.#options;
     core.reclaim(lcore);
+    // Not running until the new worker says so: a spare that still loads must not be taken for one that hangs.
+    Atomics.store(views.u32, this.#word(lcore, LC_STATE), LCORE_STOPPED);
+    this.#firstBeats.set(lcore, views.u32[this.#word(lcore, LC_BEAT)] ?? 0);
     const spare = this.#spare ?? this.#createWorker();
     this.#spare = undefined;
     this.block(lcore).words[B_THREAD] = 0;
