@@ -47,7 +47,7 @@ export const LB_SIZE: u32 = 8;
 export const LB_LABEL: usize = 0; // u32 16..1048575
 export const LB_NEXTHOP: usize = 4; // u32
 
-/** Floating IP, 24 bytes; its identity is (public address, VRF, interface). Direction 0 deletes. */
+/** Floating IP, 24 bytes; its identity is (public address, VRF, interface). Direction 0 deletes. A permit's public address is its private one. */
 export const FL_SIZE: u32 = 24;
 export const FL_PUBLIC: usize = 0; // 4 bytes
 export const FL_PRIVATE: usize = 4; // 4 bytes

@@ -17,6 +17,8 @@ type Group = (report: (row: Row) => void) => Promise<void>;
 
 const GROUPS: Record<string, () => Promise<Group>> = {
   forwarding: async () => (await import('./groups/forwarding.ts')).forwarding,
+  sync: async () => (await import('./groups/sync.ts')).sync,
+  tables: async () => (await import('./groups/tables.ts')).tables,
 };
 
 const { values: options } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'string' } } });

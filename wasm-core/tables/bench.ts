@@ -29,12 +29,12 @@ export function benchLabels(labels: usize, count: u32): u32 {
   return hash;
 }
 
-/** Source translations of `count` keys (u32 interface, u32 private address) at `keys`. */
+/** Source translations of `count` keys (u32 private address in network order, u32 interface) at `keys`. */
 export function benchFip(keys: usize, count: u32): u32 {
   const end: usize = keys + ((count as usize) << 3);
   let hash: u32 = 0;
   for (let at: usize = keys; at != end; at += 8) {
-    const lane: usize = fipPrivate(load<u32>(at), load<u32>(at, 4));
+    const lane: usize = fipPrivate(load<u32>(at, 4), load<u32>(at));
     if (lane != 0) hash = mix(hash, load<u32>(lane, FIP_NEW) ^ load<u32>(lane, FIP_DELTA));
     else hash = mix(hash, 0);
   }

@@ -37,27 +37,19 @@ export function fipBucket(table: usize, iface: u32, address: u32): usize {
  */
 @inline
 export function fipFind(table: usize, bucket: usize, iface: u32, address: u32): usize {
+  // All four lanes at once: which one it is must not be a branch, which would wait for the bucket to arrive from memory.
+  const wanted: v128 = i32x4.splat(address as i32);
+  const owner: v128 = i32x4.splat(iface as i32);
+  const interfaces: v128 = i32x4.splat(TAG_INTERFACE_MASK as i32);
   let changes: u32 = atomic.load<u32>(HEADER + H_FIP_CHANGES);
   let at: usize = bucket;
   while (true) {
-    const key0: u32 = load<u32>(at, 0);
-    const key1: u32 = load<u32>(at, 4);
-    const key2: u32 = load<u32>(at, 8);
-    const key3: u32 = load<u32>(at, 12);
-    if (key0 == address) {
-      if ((load<u32>(at, FIP_TAG) & TAG_INTERFACE_MASK) == iface) return at;
-    }
-    if (key1 == address) {
-      if ((load<u32>(at, FIP_TAG + 4) & TAG_INTERFACE_MASK) == iface) return at + 4;
-    }
-    if (key2 == address) {
-      if ((load<u32>(at, FIP_TAG + 8) & TAG_INTERFACE_MASK) == iface) return at + 8;
-    }
-    if (key3 == address) {
-      if ((load<u32>(at, FIP_TAG + 12) & TAG_INTERFACE_MASK) == iface) return at + 12;
-    }
+    const keys: v128 = v128.load(at);
+    const tags: v128 = v128.and(v128.load(at, FIP_TAG), interfaces);
+    const found: i32 = i32x4.bitmask(v128.and(i32x4.eq(keys, wanted), i32x4.eq(tags, owner)));
+    if (found != 0) return at + ((ctz<i32>(found) as usize) << 2);
     // Writers keep lanes empty, and never empty one that a probe must pass.
-    if (key0 != 0 && key1 != 0 && key2 != 0 && key3 != 0) {
+    if (i32x4.bitmask(i32x4.eq(keys, i32x4.splat(0))) == 0) {
       at = fipNextBucket(table, at);
       continue;
     }

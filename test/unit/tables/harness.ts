@@ -40,6 +40,7 @@ export interface TableExports {
   benchLookup(vrf: number, addresses: number, count: number): number;
   benchLabels(labels: number, count: number): number;
   benchFip(keys: number, count: number): number;
+  watchLookup(vrf: number, address: number, one: number, other: number, count: number): number;
   neighbourClaim(iface: number, address: number): number;
   neighbourFind(iface: number, address: number): number;
   fipPrivate(iface: number, address: number): number;

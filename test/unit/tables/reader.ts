@@ -16,6 +16,8 @@ export type Shared = {
   vrfs: number[];
   /** A floating IP that is always there: its interface and address, and the pairs (private address, delta) that it takes on. */
   fip: { interface: number; public: number; pairs: [number, number][] };
+  /** Instead of all that: one address, and the two results (LEAF_*) that it ever has. */
+  watch?: { vrf: number; address: number; leaves: [number, number] };
 };
 export const BEGUN = 0;
 export const DONE = 1;
@@ -25,6 +27,7 @@ export const READS = 3;
 export type Verdict = { reads: number; changedMeanwhile: number; problem?: string | undefined };
 
 const VECTOR = 32;
+const WATCHED = 5000;
 
 function read(shared: Shared): Verdict {
   const tables = new Tables({ memory: shared.memory });
@@ -35,17 +38,24 @@ function read(shared: Shared): Verdict {
   Atomics.store(words, (lc + L.LC_STATE) >> 2, L.LCORE_RUNNING);
   pass();
   while (verdict.problem === undefined && Atomics.load(shared.progress, STOP) === 0) {
-    for (let i = 0; i < VECTOR && verdict.problem === undefined; i++) {
+    if (shared.watch !== undefined) verdict.problem = watch(tables, shared.watch);
+    for (let i = 0; shared.watch === undefined && i < VECTOR && verdict.problem === undefined; i++) {
       const vrf = verdict.reads % shared.vrfs.length;
       const index = Math.floor(verdict.reads / shared.vrfs.length) % shared.addresses.length;
       verdict.problem = judgeRoute(shared, tables, vrf, index, verdict) ?? judgeFip(shared, tables);
       verdict.reads++;
     }
+    if (shared.watch !== undefined) verdict.reads += WATCHED;
     pass();
     Atomics.store(shared.progress, READS + shared.lcore, verdict.reads % 2 ** 31);
   }
   Atomics.store(words, (lc + L.LC_STATE) >> 2, L.LCORE_STOPPED);
   return verdict;
+}
+
+function watch(tables: Tables, { vrf, address, leaves }: NonNullable<Shared['watch']>): string | undefined {
+  const wrong = tables.exports.watchLookup(vrf, networkOrder(address), leaves[0], leaves[1], WATCHED) >>> 0;
+  return wrong === 0 ? undefined : `next hop ${wrong & L.LEAF_NH_MASK} with length + 1 ${wrong >>> 24}`;
 }
 
 /** The answer must have been right at some step between what was done before the read and what had begun after it. */
