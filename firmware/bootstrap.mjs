@@ -31,6 +31,9 @@ const PROGRAMS = [
   { program: 'nft', package: 'nftables', development: true },
   { program: 'iperf3', package: 'iperf3', development: true },
   { program: 'openssl', package: 'openssl', development: true },
+  { program: 'gobgpd', package: 'gobgpd', development: true },
+  { file: '/usr/lib/frr/bgpd', package: 'frr', development: true },
+  { program: 'bird', package: 'bird2', development: true },
   { program: 'ping', package: 'iputils-ping' },
 ];
 /** Debian keeps some of them where a plain user's PATH does not look. */

@@ -65,7 +65,6 @@ export function generate(file: string): string {
   function service(object: protobuf.Service): string {
     const methods = object.methodsArray.map((method) => {
       const shape = method.requestStream ? (method.responseStream ? 'Bidi' : 'ClientStream') : method.responseStream ? 'ServerStream' : 'Unary';
-      if (shape === 'ClientStream') throw new Error(`${file}: ${method.fullName}: a stream of requests with one reply is not supported by proto/load.ts`);
       const name = method.name.charAt(0).toLowerCase() + method.name.slice(1);
       return comment(method.comment, '  ') + `  ${name}: ${shape}<${nameOf(method.resolvedRequestType!)}, ${nameOf(method.resolvedResponseType!)}>;\n`;
     });
@@ -85,7 +84,7 @@ export function generate(file: string): string {
   }
 
   const body = declaration(root);
-  const shapes = ['Bidi', 'ServerStream', 'Service', 'Unary'].filter((shape) => new RegExp(`: ${shape}<`).test(body));
+  const shapes = ['Bidi', 'ClientStream', 'ServerStream', 'Service', 'Unary'].filter((shape) => new RegExp(`: ${shape}<`).test(body));
   const head = [
     `// Generated from ${file} by proto/generate.ts: do not edit.`,
     ...(shapes.length ? [`import type { ${shapes.join(', ')} } from './load.ts';`] : []),

@@ -10,6 +10,7 @@ import { loadSync } from '@grpc/proto-loader';
 // ---- types -----------------------------------------------------------------------------------------------------------------
 export interface Unary<Request, Reply> { readonly shape: 'unary'; readonly request: Request; readonly reply: Reply }
 export interface ServerStream<Request, Reply> { readonly shape: 'serverStream'; readonly request: Request; readonly reply: Reply }
+export interface ClientStream<Request, Reply> { readonly shape: 'clientStream'; readonly request: Request; readonly reply: Reply }
 export interface Bidi<Request, Reply> { readonly shape: 'bidi'; readonly request: Request; readonly reply: Reply }
 
 /** A service by its file here and its full name; `M` are its methods (never present at run time). */
@@ -21,20 +22,25 @@ export type Draft<T> = T extends Uint8Array ? Uint8Array
   : T extends object ? { readonly [Key in keyof T]?: Draft<T[Key]> | undefined }
   : T;
 
+/** A stream of requests with one reply: it comes after `requests.end()`, or rejects as soon as the server has had enough. */
+export interface Upload<Request, Reply> { readonly requests: grpc.ClientWritableStream<Request>; readonly reply: Promise<Reply> }
+
 /** A client: unary calls are promises (rejected with a grpc.ServiceError), streams are gRPC's own. */
 export type Client<M> = {
   readonly [Name in keyof M]:
     M[Name] extends Unary<infer Request, infer Reply> ? (request?: Draft<Request>, options?: grpc.CallOptions) => Promise<Reply>
     : M[Name] extends ServerStream<infer Request, infer Reply> ? (request?: Draft<Request>, options?: grpc.CallOptions) => grpc.ClientReadableStream<Reply>
+    : M[Name] extends ClientStream<infer Request, infer Reply> ? (options?: grpc.CallOptions) => Upload<Draft<Request>, Reply>
     : M[Name] extends Bidi<infer Request, infer Reply> ? (options?: grpc.CallOptions) => grpc.ClientDuplexStream<Draft<Request>, Reply>
     : never;
 } & { close(): void };
 
-/** Handlers: unary ones return the reply, server streams are iterated as fast as the client reads, bidi ones get the call. */
+/** Handlers: unary ones return the reply, server streams are iterated as fast as the client reads, others are gRPC's own. */
 export type Handlers<M> = {
   readonly [Name in keyof M]:
     M[Name] extends Unary<infer Request, infer Reply> ? (request: Request, call: grpc.ServerUnaryCall<Request, Draft<Reply>>) => Draft<Reply> | Promise<Draft<Reply>>
     : M[Name] extends ServerStream<infer Request, infer Reply> ? (request: Request, call: grpc.ServerWritableStream<Request, Draft<Reply>>) => Iterable<Draft<Reply>> | AsyncIterable<Draft<Reply>>
+    : M[Name] extends ClientStream<infer Request, infer Reply> ? grpc.handleClientStreamingCall<Request, Draft<Reply>>
     : M[Name] extends Bidi<infer Request, infer Reply> ? (call: grpc.ServerDuplexStream<Request, Draft<Reply>>) => void
     : never;
 };
@@ -102,7 +108,13 @@ export function createClient<M>(service: Service<M>, address: string, credential
   for (const [name, method] of Object.entries(definitionOf(service))) {
     const encode = method.requestSerialize as (value: unknown) => Buffer;
     const decode = method.responseDeserialize as (bytes: Buffer) => unknown;
-    if (method.requestStream) {
+    if (method.requestStream && !method.responseStream) {
+      client[name] = (call: grpc.CallOptions = {}) => {
+        const { promise: reply, resolve, reject } = Promise.withResolvers<unknown>();
+        const requests = channel.makeClientStreamRequest(method.path, encode, decode, new grpc.Metadata(), call, (error, message) => (error ? reject(error) : resolve(message)));
+        return { requests, reply };
+      };
+    } else if (method.requestStream) {
       client[name] = (call: grpc.CallOptions = {}) => channel.makeBidiStreamRequest(method.path, encode, decode, new grpc.Metadata(), call);
     } else if (method.responseStream) {
       client[name] = (request: unknown = {}, call: grpc.CallOptions = {}) => channel.makeServerStreamRequest(method.path, encode, decode, request, new grpc.Metadata(), call);

@@ -1,5 +1,6 @@
 /** What a test file can ask of the machine (`// needs: …`), and how to find it. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 
 export interface Missing {
   readonly reason: string;
@@ -27,6 +28,9 @@ const NEEDS: Readonly<Record<string, Need>> = {
     present: () => inPath('ovs-vswitchd') && inPath('ovsdb-server'),
     reason: 'needs Open vSwitch (openvswitch-switch)',
   },
+  gobgp: { present: () => inPath('gobgpd'), reason: 'needs GoBGP (gobgpd)' },
+  frr: { present: () => existsSync('/usr/lib/frr/bgpd'), reason: 'needs FRRouting (frr)' },
+  bird: { present: () => inPath('bird'), reason: 'needs BIRD 2 (bird2)' },
   scapy: { present: () => succeeds('/usr/bin/python3', '-c', 'import scapy.all'), reason: 'needs scapy (python3-scapy)' },
   tshark: { present: () => inPath('tshark'), reason: 'needs tshark' },
   gcc: { present: () => inPath('gcc'), reason: 'needs gcc' },

@@ -1,0 +1,314 @@
+/**
+ * The BGP speaker of the controller. Whoever uses it says what shall be (peers, routes, wanted route targets) and hears what came
+ * in; that a gobgpd does the speaking, dies, hangs and is started again shows only as an event.
+ *
+ * After a start the order is fixed: routes first, peers second. A peer takes what it kept of us away as soon as we have said that
+ * we are done, and the engine says so right after a session's first routes; so there must be no session before there are routes.
+ */
+import { EventEmitter } from 'node:events';
+import { existsSync } from 'node:fs';
+import { status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { formatAddress } from '../model/address.ts';
+import { AdjRibIn, type ReceivedChange } from './adj-rib-in.ts';
+import { Daemon } from './daemon.ts';
+import { Gobgp } from './gobgp.ts';
+import { vpnKey, type PathChanges, type PeerSettings, type PeerStatus, type Speaker, type VpnKey, type VpnPath } from './types.ts';
+import { checkKey, checkPath, checkPeer, checkSpeaker, describeKey, isTarget, BgpRefusal } from './validate.ts';
+
+const SOCKET_MS = 5000;
+const SOCKET_POLL_MS = 5;
+const HEALTH_MS = 5000;
+/** A life that lasted this long was a success, whatever ended it. */
+const LASTING_MS = 10_000;
+const LONGEST_PAUSE_MS = 5000;
+/** Routes that one upload carries. */
+const UPLOAD = 20_000;
+const SWEEP_MS = 200;
+/** A peer has told everything when its End-of-RIB is in and nothing has come for this long. */
+const QUIET_MS = 2000;
+/** Of a peer that restarts without saying how long it may take. */
+const DEFAULT_RESTART_S = 120;
+
+export interface BgpEngineOptions {
+  /** Where the engine's socket is; nothing else must be in it. */
+  readonly directory: string;
+  readonly log: Logger;
+  /** Put before the engine's command, e.g. `ip vrf exec management`. */
+  readonly launcher?: readonly string[];
+}
+
+interface Events {
+  /** Routes that came, changed or went, in the order of their coming. */
+  received: [readonly ReceivedChange[]];
+  session: [{ peer: number; state: PeerStatus['state'] }];
+  /** The engine has all our routes and peers. */
+  up: [];
+  /** It is gone; a new one starts. Peers keep our routes, we keep theirs. */
+  down: [{ why: string }];
+  /** A route that it does not take although it looks right to us. */
+  refused: [{ path: VpnPath; why: string }];
+}
+
+export class BgpEngine extends EventEmitter<Events> {
+  readonly rib = new AdjRibIn();
+  readonly #options: Required<BgpEngineOptions>;
+  readonly #peers = new Map<number, PeerSettings>();
+  readonly #paths = new Map<string, VpnPath>();
+  readonly #targets = new Set<string>();
+  #speaker: Speaker | undefined;
+  #daemon: Daemon | undefined;
+  /** Set while the engine has what it shall have, up to `#changed`. */
+  #gobgp: Gobgp | undefined;
+  #changed = new Map<string, VpnPath | VpnKey>();
+  #waiting: (() => void)[] = [];
+  #pumping = false;
+  #peerWork: Promise<unknown> = Promise.resolve();
+  #stopping = false;
+  #running: Promise<void> = Promise.resolve();
+  #lostAt = 0;
+  #heardAt = 0;
+
+  constructor({ directory, log, launcher = [] }: BgpEngineOptions) {
+    super();
+    this.#options = { directory, log, launcher };
+  }
+
+  /** Starts speaking. Resolves when the engine is up, rejects when it ended before; trying goes on until `stop`. @throws {BgpRefusal} */
+  async start(speaker: Speaker): Promise<void> {
+    checkSpeaker(speaker);
+    this.#speaker = speaker;
+    this.#stopping = false;
+    const first = new Promise<void>((resolve, reject) => {
+      this.once('up', resolve);
+      this.once('down', ({ why }) => reject(new Error(`the BGP engine does not start: ${why}`)));
+    });
+    this.#running = this.#supervise();
+    await first;
+  }
+
+  /** @param routes whether peers keep our routes (we come back within the restart time) or take them away. */
+  async stop(routes: 'keep' | 'withdraw'): Promise<void> {
+    this.#stopping = true;
+    if (routes === 'keep') await this.#daemon?.kill();
+    else await this.#daemon?.cease();
+    await this.#running;
+  }
+
+  /** The process that speaks now, undefined between two of them. */
+  get pid(): number | undefined { return this.#daemon?.pid; }
+  /** What shall be announced. */
+  get announced(): ReadonlyMap<string, VpnPath> { return this.#paths; }
+
+  // ---- what shall be ---------------------------------------------------------------------------------------------------------
+
+  /** Exactly these peers. One whose settings changed is left and met anew. @throws {BgpRefusal} then nothing has changed. */
+  async setPeers(peers: readonly PeerSettings[]): Promise<void> {
+    if (!this.#speaker) throw new Error('start the engine before it gets peers');
+    for (const peer of peers) checkPeer(peer, this.#speaker);
+    const wanted = new Map(peers.map((peer) => [peer.address, peer]));
+    if (wanted.size !== peers.length) throw new BgpRefusal('BGP peers', 'an address is there twice');
+    const gone = [...this.#peers.values()].filter((peer) => JSON.stringify(peer) !== JSON.stringify(wanted.get(peer.address)));
+    const fresh = peers.filter((peer) => JSON.stringify(peer) !== JSON.stringify(this.#peers.get(peer.address)));
+    for (const { address } of gone) this.#peers.delete(address);
+    for (const peer of fresh) this.#peers.set(peer.address, peer);
+    const work = this.#peerWork.then(async () => {
+      const gobgp = this.#gobgp;
+      if (!gobgp) return; // the next one gets them all
+      for (const { address } of gone) await gobgp.deletePeer(address);
+      for (const { address } of gone) if (!this.#peers.has(address)) this.#emitReceived(this.rib.drop(address));
+      for (const peer of fresh) await gobgp.addPeer(peer, false);
+    });
+    this.#peerWork = work.catch(() => undefined);
+    await work;
+  }
+
+  /** Announces and withdraws. Resolves when the engine has taken it. @throws {BgpRefusal} then nothing of it is done. */
+  async announce({ announce, withdraw }: PathChanges): Promise<void> {
+    for (const path of announce) checkPath(path);
+    for (const key of withdraw) checkKey(key);
+    for (const key of withdraw) {
+      const id = vpnKey(key);
+      if (this.#paths.delete(id)) this.#changed.set(id, key);
+    }
+    for (const path of announce) {
+      const id = vpnKey(path);
+      this.#paths.set(id, path);
+      this.#changed.set(id, path);
+    }
+    if (this.#changed.size === 0) return;
+    const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    void this.#pump();
+    await done;
+  }
+
+  /** Route targets that peers shall send us routes of, where they speak the route-target family. @throws {BgpRefusal} */
+  async setWantedTargets(targets: Iterable<string>): Promise<void> {
+    const wanted = new Set(targets);
+    for (const target of wanted) if (!isTarget(target)) throw new BgpRefusal('wanted route targets', `${JSON.stringify(target)} is not a route target like target:64512:100`);
+    const changes = [...new Set([...wanted, ...this.#targets])].filter((target) => wanted.has(target) !== this.#targets.has(target))
+      .map((target) => ({ target, wanted: wanted.has(target) }));
+    this.#targets.clear();
+    for (const target of wanted) this.#targets.add(target);
+    if (this.#speaker) await this.#gobgp?.writeMemberships(this.#speaker.asn, this.#speaker.routerId, changes);
+  }
+
+  // ---- what is ---------------------------------------------------------------------------------------------------------------
+
+  /** Every peer that shall be, in the order of addresses; idle while there is no engine. */
+  async peers(): Promise<PeerStatus[]> {
+    const known = new Map((await this.#gobgp?.peers() ?? []).map((peer) => [peer.address, peer]));
+    return [...this.#peers.values()].sort((one, other) => one.address - other.address).map(({ address, asn }) =>
+      known.get(address) ?? { address, asn, state: 'idle', routerId: '', establishedSince: 0, flaps: 0, families: [] });
+  }
+
+  // ---- lives -----------------------------------------------------------------------------------------------------------------
+
+  async #supervise(): Promise<void> {
+    const { log } = this.#options;
+    for (let failures = 0; !this.#stopping;) {
+      const began = performance.now();
+      const why = await this.#live().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+      this.#daemon = undefined;
+      if (this.#gobgp) this.#lostAt = Date.now();
+      this.#gobgp = undefined;
+      if (this.#stopping) return;
+      this.rib.markStale();
+      failures = performance.now() - began >= LASTING_MS ? 0 : failures + 1;
+      const pause = failures === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(failures, 10));
+      log.warn({ why, pause }, 'BGP engine ended; it starts again');
+      this.emit('down', { why });
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+
+  /** One engine from its start to its end; returns how it ended. */
+  async #live(): Promise<string> {
+    const { log, directory, launcher } = this.#options;
+    const daemon = new Daemon({ directory, launcher, log });
+    this.#daemon = daemon;
+    let ended = '';
+    void daemon.ended.then((how) => { ended = how; });
+    const deadline = performance.now() + SOCKET_MS;
+    while (!existsSync(daemon.socket) && !ended && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, SOCKET_POLL_MS));
+    if (ended) return ended;
+    const gobgp = new Gobgp(daemon.socket, log);
+    const timers: NodeJS.Timeout[] = [];
+    try {
+      await this.#fill(gobgp, daemon);
+      timers.push(setInterval(() => void this.#checkHealth(gobgp, daemon), HEALTH_MS), setInterval(() => void this.#sweep(gobgp), SWEEP_MS));
+      return await daemon.ended;
+    } finally {
+      for (const timer of timers) clearInterval(timer);
+      gobgp.close();
+      await daemon.kill();
+    }
+  }
+
+  async #fill(gobgp: Gobgp, daemon: Daemon): Promise<void> {
+    const speaker = this.#speaker!;
+    await gobgp.start(speaker);
+    gobgp.watch({
+      received: (paths) => {
+        this.#heardAt = performance.now();
+        this.#emitReceived(this.rib.apply(paths.filter(({ peer }) => this.#peers.has(peer))));
+      },
+      session: (peer, state) => this.emit('session', { peer, state }),
+    }, (why) => {
+      this.#options.log.debug({ why }, 'BGP engine broke its stream of events');
+      void daemon.kill();
+    });
+    this.#changed = new Map(this.#paths);
+    while (this.#changed.size > 0) await this.#flush(gobgp);
+    await gobgp.writeMemberships(speaker.asn, speaker.routerId, [...this.#targets].map((target) => ({ target, wanted: true })));
+    const adding = this.#peerWork.then(async () => {
+      for (const peer of this.#peers.values()) await gobgp.addPeer(peer, true);
+      this.#gobgp = gobgp;
+    });
+    this.#peerWork = adding.catch(() => undefined);
+    await adding;
+    for (const address of this.rib.stale) if (!this.#peers.has(address)) this.#emitReceived(this.rib.drop(address));
+    this.#options.log.info({ pid: daemon.pid, paths: this.#paths.size, peers: this.#peers.size }, 'BGP engine is up');
+    this.emit('up');
+    void this.#pump();
+  }
+
+  /** An engine that does not answer is worth as much as none. */
+  async #checkHealth(gobgp: Gobgp, daemon: Daemon): Promise<void> {
+    try {
+      await gobgp.answers(HEALTH_MS * 3);
+    } catch (error) {
+      this.#options.log.warn({ error }, 'BGP engine does not answer');
+      await daemon.kill();
+    }
+  }
+
+  // ---- routes out ------------------------------------------------------------------------------------------------------------
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#gobgp && this.#changed.size > 0) await this.#flush(this.#gobgp);
+    } catch (error) {
+      this.#options.log.warn({ error }, 'BGP engine was lost while it was written to'); // the next one gets everything
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** Writes what changed; tells those who wait for it when it is all in. */
+  async #flush(gobgp: Gobgp): Promise<void> {
+    const [changed, waiting] = [this.#changed, this.#waiting];
+    [this.#changed, this.#waiting] = [new Map(), []];
+    try {
+      const entries = [...changed.values()];
+      for (let at = 0; at < entries.length; at += UPLOAD) await this.#write(gobgp, entries.slice(at, at + UPLOAD));
+    } catch (error) {
+      this.#waiting.unshift(...waiting);
+      throw error;
+    }
+    for (const resolve of waiting) resolve();
+  }
+
+  /** The engine does not say which route it refuses, and forgets what came after it: so halves are tried until it is found. */
+  async #write(gobgp: Gobgp, entries: readonly (VpnPath | VpnKey)[]): Promise<void> {
+    try {
+      await gobgp.write(entries.filter((entry) => 'label' in entry), entries.filter((entry) => !('label' in entry)));
+    } catch (error) {
+      const { code, message } = error as { code?: number; message: string };
+      if (code !== status.UNKNOWN) throw error;
+      if (entries.length > 1) {
+        const half = entries.length >>> 1;
+        await this.#write(gobgp, entries.slice(0, half));
+        await this.#write(gobgp, entries.slice(half));
+        return;
+      }
+      const [entry] = entries;
+      this.#options.log.error({ route: describeKey(entry!), why: message }, 'BGP engine refuses a route');
+      if (entry && 'label' in entry) this.emit('refused', { path: entry, why: message });
+    }
+  }
+
+  // ---- routes in -------------------------------------------------------------------------------------------------------------
+
+  /** Takes away what peers had told the last engine and did not tell this one. */
+  async #sweep(gobgp: Gobgp): Promise<void> {
+    if (this.rib.stale.size === 0 || this.#gobgp !== gobgp) return;
+    const statuses = await gobgp.peers().catch(() => []);
+    for (const { address, state, families } of statuses) {
+      if (!this.rib.stale.has(address)) continue;
+      const vpn = families.find(({ family }) => family === 'ipv4-vpn');
+      const told = state === 'established' && vpn?.endOfRib === true
+        && (this.rib.freshOf(address) >= vpn.received || performance.now() - this.#heardAt >= QUIET_MS);
+      const late = Date.now() - this.#lostAt >= (this.#peers.get(address)?.restartTime || DEFAULT_RESTART_S) * 1000;
+      if (!told && !late) continue;
+      if (late) this.#options.log.warn({ peer: formatAddress(address) }, 'BGP peer did not come back in time; its routes go');
+      this.#emitReceived(this.rib.sweep(address));
+    }
+  }
+
+  #emitReceived(changes: readonly ReceivedChange[]): void {
+    if (changes.length > 0) this.emit('received', changes);
+  }
+}
