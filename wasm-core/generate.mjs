@@ -14,15 +14,15 @@ export function constants() {
 }
 
 export function dropsPage() {
-  const rows = table('drops.json').map((d) => `| ${d.code} | \`${d.name}\` | ${d.class} | ${d.text} |`);
+  const rows = table('drops.json').map((d) => `| ${d.code} | \`${d.name}\` | ${d.node} | ${d.class} | ${d.text} |`);
   return [
     '# Why a packet died',
     '',
     'Generated from `wasm-core/drops.json`. Classes: *malformed* (the packet is wrong), *policy* (it may not pass), *error* (it could not',
-    'pass: a table, a route, a queue), *consumed* (nothing is lost: the core took it in).',
+    'pass: a table, a route, a queue), *consumed* (nothing is lost: the core took it in). The node is the one that usually finds it.',
     '',
-    '| code | name | class | the packet … |',
-    '|---|---|---|---|',
+    '| code | name | node | class | the packet … |',
+    '|---|---|---|---|---|',
     ...rows,
     '',
   ].join('\n');

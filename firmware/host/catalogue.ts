@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 export interface DropReason {
   readonly code: number;
   readonly name: string;
+  /** The graph node that usually finds it. */
+  readonly node: string;
   readonly class: string;
   readonly text: string;
 }

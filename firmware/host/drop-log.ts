@@ -1,10 +1,10 @@
 /** The last packets that died, from the rings that the lcores write. */
 import type { DropLogEntry } from '../../proto/dataplane.ts';
 import {
-  DL_BYTES, DL_LENGTH, DL_NH, DL_NODE, DL_REASON, DL_RX_IF, DL_TIME_US, DL_VRF, DROP_LOG, DROP_LOG_BYTES, DROP_LOG_ENTRIES, DROP_LOG_ENTRY_SHIFT, DROP_LOG_LCORE_SHIFT,
+  DL_BYTES, DL_LENGTH, DL_NH, DL_REASON, DL_RX_IF, DL_TIME_US, DL_VRF, DROP_LOG, DROP_LOG_BYTES, DROP_LOG_ENTRIES, DROP_LOG_ENTRY_SHIFT, DROP_LOG_LCORE_SHIFT,
   LC_DROP_LOG_NEXT, LCORE_SHIFT, LCORES,
 } from '../../wasm-core/layout.ts';
-import { DROP_REASONS, GRAPH_NODES } from './catalogue.ts';
+import { DROP_REASONS } from './catalogue.ts';
 import type { MemoryViews } from './memory.ts';
 import type { Names } from './names.ts';
 import { packetSummary } from './packet-summary.ts';
@@ -30,7 +30,7 @@ function readEntry(views: MemoryViews, names: Names, lcore: number, index: numbe
     timeUs: Number(bytes.readBigUInt64LE(DL_TIME_US)),
     reason: DROP_REASONS.get(reason)?.name ?? `reason-${reason}`,
     text: DROP_REASONS.get(reason)?.text ?? '',
-    node: GRAPH_NODES.get(bytes.readUInt8(DL_NODE))?.name ?? '',
+    node: DROP_REASONS.get(reason)?.node ?? '',
     interface: interfaceId,
     interfaceName: names.name('INTERFACE', interfaceId),
     vrf: bytes.readUInt32LE(DL_VRF),
