@@ -27,7 +27,7 @@ function injectFault(lc: usize): void {
 function gather(lc: usize): u32 {
   const queues: u32 = load<u32>(lc, LC_QUEUE_COUNT);
   if (queues == 0) return 0;
-  // Where the last vector ended the next one begins, so that no queue starves.
+  // The next vector begins after the queue that filled this one, so that none starves beside one that always can.
   let turn: u32 = load<u32>(lc, LC_NEXT_QUEUE);
   let received: u32 = 0;
   for (let i: u32 = 0; i < queues; i++) {
@@ -38,10 +38,10 @@ function gather(lc: usize): u32 {
       if (load<u32>(q, Q_STATE) == QS_ACTIVE) {
         received += receive(lc, q, VECTOR - received);
         fill(lc, q);
-        if (received == VECTOR) break;
       }
     }
     turn += 1;
+    if (received == VECTOR) break;
   }
   store<u32>(lc, turn, LC_NEXT_QUEUE);
   return received;
