@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { Capture, type Packet } from '../interop/capture.ts';
+import type { LabHost } from '../lab/hosts.ts';
 import type { Lab } from '../lab/lab.ts';
 import { ADDRESSES, MACS } from '../lab/network.ts';
 import { dropLines, read, totalLines } from '../lab/readings.ts';
@@ -19,14 +20,14 @@ const IN_ORDER = ['1'];
 
 test('ping reaches the floating IP, and the outside from every pod', async ({ lab, internet }) => {
   for (const { host, floatingIp, name } of lab.pods) {
-    assert.is((await internet.ping(floatingIp, 5, 20)).received, 5, `internet to ${name}`);
-    assert.is((await host.ping(ADDRESSES.internet, 5, 20)).received, 5, `${name} to internet`);
+    await reaches(lab, internet, floatingIp, `internet to ${name}`);
+    await reaches(lab, host, ADDRESSES.internet, `${name} to internet`);
   }
 });
 
 test('a pod reaches the other by its floating IP', async ({ lab }) => {
   const [first, second] = lab.pods;
-  assert.is((await first!.host.ping(second!.floatingIp, 5, 20)).received, 5);
+  await reaches(lab, first!.host, second!.floatingIp, 'pod to pod');
 });
 
 test('TCP, 20 MiB each way, arrives intact, and on the wires is what should be there', async (bench) => {
@@ -106,7 +107,7 @@ for (const fault of ['trap', 'hang']) {
     const losses = lost.reduce((sum, [, count]) => sum + count, 0);
     // At one probe a millisecond, fewer than a pause of 50 ms would cost if its packets were not kept in the rings.
     assert.ok(losses < 50, `${losses} of ${sent} probes lost: ${JSON.stringify(lost)}`);
-    assert.is((await bench.internet.ping(bench.floatingIp, 5, 20)).received, 5);
+    await reaches(bench.lab, bench.internet, bench.floatingIp, `after the ${fault}`);
   });
 }
 
@@ -122,7 +123,7 @@ test('a floating IP taken away and given back: announced outside, and the other 
     assert.is((await internet.ping(floatingIp, 2, 20)).received, 0);
     await config.commit({ operations: [{ create: { name: object.name, floatingIp: object.floatingIp } }] });
     await lab.inSync();
-    assert.is((await internet.ping(floatingIp, 5, 20)).received, 5);
+    await reaches(lab, internet, floatingIp, 'given back');
   }).finally(() => capture.stop());
   const announcements = capture.packets(`arp.isgratuitous && arp.src.proto_ipv4 == ${floatingIp}`, ['eth.dst', 'arp.src.hw_mac']);
   assert.ok(announcements.length > 0, 'gratuitous ARP (RFC 5227) on the gateway\'s plain side');
@@ -139,7 +140,7 @@ test('an appliance that restarts while no controller answers forwards by its las
   await until(async () => (await internet.ping(floatingIp, 1, 20)).received === 1);
   await lab.controller.start();
   await lab.inSync();
-  assert.is((await internet.ping(floatingIp, 5, 20)).received, 5);
+  await reaches(lab, internet, floatingIp, 'back in session');
 });
 
 test('every packet was counted, and no drop is without a name', async ({ lab }) => {
@@ -173,6 +174,11 @@ async function transfers({ internet, pod, floatingIp }: Bench): Promise<void> {
   }
 }
 
+async function reaches(lab: Lab, from: LabHost, to: string, what: string): Promise<void> {
+  const { sent, received } = await from.ping(to, 5, 20);
+  assert.is(received, sent, `${what}\n${await tellLosses(lab)}`);
+}
+
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 50; tries++) {
     if (await holds()) return;
@@ -192,5 +198,6 @@ async function withoutLoss({ lab, internet, floatingIp }: Bench, meanwhile: () =
 /** Where a packet may have gone, for the message of a failed test. */
 async function tellLosses(lab: Lab): Promise<string> {
   const readings = await Promise.all([lab.gateway, lab.compute].map(read));
-  return [...totalLines(readings), ...dropLines(readings)].join('\n');
+  const restarts = readings.flatMap(({ appliance, lcores }) => lcores.map((lcore) => `${appliance}: ${lcore.restarts} restarts of lcore ${lcore.id}`));
+  return [...totalLines(readings), ...dropLines(readings), ...restarts].join('\n');
 }
