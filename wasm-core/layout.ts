@@ -422,6 +422,8 @@ export const Q_MASKS: usize = 80;
 /** Frames in the kernel's or the peer's hands for transmission (not yet completed). */
 export const Q_TX_PENDING: usize = 96; // u32
 export const Q_TX_KICKED: usize = 100; // u32: already in this run's kick list
+/** Producer of the transmit ring as it will be published at the end of the vector. */
+export const Q_TX_NEXT: usize = 104; // u32
 export const QS_FREE: u32 = 0;
 export const QS_ACTIVE: u32 = 1;
 /** Being taken down: no more transmit; completions are still collected. */
@@ -504,7 +506,6 @@ export const DROP_LOG_ENTRIES: u32 = 256;
 export const DROP_LOG_ENTRY_SHIFT: usize = 8;
 export const DL_TIME_US: usize = 0; // u64
 export const DL_REASON: usize = 8; // u8
-export const DL_NODE: usize = 9; // u8, NODE_* that dropped it
 export const DL_RX_IF: usize = 10; // u16
 export const DL_VRF: usize = 12; // u32
 export const DL_NH: usize = 16; // u32

@@ -1,7 +1,7 @@
 /** The data plane's memory: 4 GiB that cost nothing until they are touched, and typed views over all of it. */
 import {
-  DIR24, FRAMES, H_FIP_MASK, H_FRAMES, H_ICMP_BURST, H_ICMP_RATE, H_LCORES, H_MAX_INTERFACES, H_MAX_NEXTHOPS, H_MAX_VRFS, H_SEED, HEADER, LABELS,
-  LC_RANDOM, LCORE_SHIFT, LCORES, MAX_LCORES, MEMORY_PAGES, NEXTHOPS, RINGS, TRIE_HEAP,
+  FRAME_SHIFT, FRAMES, H_FIP_MASK, H_FRAMES, H_ICMP_BURST, H_ICMP_RATE, H_LCORES, H_MAX_INTERFACES, H_MAX_NEXTHOPS, H_MAX_VRFS, H_SEED, HEADER,
+  LC_RANDOM, LCORE_SHIFT, LCORES, MAX_FRAMES, MAX_LCORES, MEMORY_PAGES, RINGS,
 } from '../../wasm-core/layout.ts';
 import { randomBytes } from 'node:crypto';
 import { loadLibc } from '../linux/libc.ts';
@@ -48,12 +48,12 @@ export function writeLimits(views: MemoryViews, profile: Profile): void {
   for (let lcore = 0; lcore < MAX_LCORES; lcore++) views.u8.set(randomBytes(8), LCORES + (lcore << LCORE_SHIFT) + LC_RANDOM);
 }
 
-/** Asks for huge pages where lookups miss the TLB. Rings and frames are left out: the kernel maps over or pins them. */
+/** Asks for huge pages where lookups miss the TLB: everywhere but in the rings, which the kernel maps over. */
 export function useHugePages(views: MemoryViews): void {
   const libc = loadLibc();
   if (libc === undefined) return;
   const base = libc.address(views.u8);
-  for (const [from, to] of [[LABELS, NEXTHOPS + 0x02000000], [DIR24, TRIE_HEAP + 0x40000000], [FRAMES, FRAMES + 0x20000000]] as const) {
-    preferHugePages(libc, base + from, Math.min(to, from < RINGS ? RINGS : to) - from);
+  for (const [from, to] of [[LCORES, RINGS], [FRAMES, FRAMES + (MAX_FRAMES << FRAME_SHIFT)]] as const) {
+    preferHugePages(libc, base + from, to - from);
   }
 }

@@ -1,6 +1,6 @@
 /** The core as lcores run it, in this thread, and what of its memory has been touched. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { useHugePages, viewsOf } from '../../firmware/host/memory.ts';
+import { createMemory, useHugePages } from '../../firmware/host/memory.ts';
 import { requireLibc } from '../../firmware/linux/libc.ts';
 import { Core } from '../fixtures/core.ts';
 import type { CoreOptions } from '../fixtures/core.ts';
@@ -21,8 +21,10 @@ export class WasmSide implements Side {
   readonly #harness: Harness;
 
   constructor(harness: WebAssembly.Module, options: CoreOptions) {
-    this.core = new Core(options);
-    useHugePages(viewsOf(this.core.memory));
+    // As the dataplane does it: huge pages are asked for before anything is touched.
+    const views = createMemory();
+    useHugePages(views);
+    this.core = new Core({ ...options, memory: views.memory });
     this.#harness = new WebAssembly.Instance(harness, { env: { memory: this.core.memory } }).exports as unknown as Harness;
   }
 

@@ -7,6 +7,7 @@ import {
 } from '../layout';
 import { DROP_FRAME_CAPACITY, NODE_ENCAPSULATE, NODE_NEIGHBOUR, NODE_TRANSMIT } from '../generated';
 import { fold16 } from '../packet/checksum';
+import { swap16 } from '../packet/ethernet';
 import { IPV4_ID } from '../packet/ipv4';
 import { nexthopAt } from '../tables/nexthop';
 import { countersOf, countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
@@ -55,7 +56,7 @@ export function encapsulate(lc: usize): void {
     // The inner header's first words give TOS and identification.
     const tos: u32 = load<u32>(l3) & 0xFF00;
     const identification: u32 = load<u16>(l3, IPV4_ID);
-    const outerLength: u32 = bswap<u32>(length + TUNNEL_SIZE) >>> 16;
+    const outerLength: u32 = swap16(length + TUNNEL_SIZE);
     const sum: u32 = load<u32>(nexthop, NH_CHECKSUM) + tos + outerLength + identification;
     const checksum: u32 = fold16((sum & 0xFFFF) + (sum >>> 16)) ^ 0xFFFF;
     const out: usize = l3 - TEMPLATE_SIZE;

@@ -66,7 +66,7 @@ export function ip4Validate(meta: usize, l3: usize, available: u32): u32 {
   if (available < IPV4_SIZE) return DROP_IPV4_TOO_SHORT;
   const word: u32 = load<u32>(l3);
   const first: u32 = word & 0xFF;
-  const total: u32 = bswap<u32>(word) & 0xFFFF;
+  const total: u32 = (word >>> 24) | ((word >>> 8) & 0xFF00);
   if (first == 0x45) {
     if (total < IPV4_SIZE) return DROP_IPV4_TOTAL_LENGTH;
     if (total > available) return DROP_IPV4_TRUNCATED;
@@ -78,10 +78,10 @@ export function ip4Validate(meta: usize, l3: usize, available: u32): u32 {
   const addresses: u64 = load<u64>(l3, IPV4_SOURCE);
   const source: u32 = addresses as u32;
   const destination: u32 = (addresses >>> 32) as u32;
-  // 1..223 without 127, both at once: the common case in two compares an address.
+  // 1..223 without 127, both addresses at once: the sign bit says so, one branch for all.
   const s: u32 = (source & 0xFF) - 1;
   const d: u32 = (destination & 0xFF) - 1;
-  if (s >= 223 || d >= 223 || s == 126 || d == 126) {
+  if (((((s - 223) & (d - 223)) & ~(((s ^ 126) - 1) | ((d ^ 126) - 1))) as i32) >= 0) {
     const problem: u32 = addressProblem(source, destination);
     if (problem != 0) return problem;
   }

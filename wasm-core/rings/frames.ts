@@ -45,7 +45,7 @@ export function poolRelease(lc: usize): void {
   atomic.cmpxchg<u32>(FRAME_POOL + FP_LOCK, lcoreOf(lc) + 1, 0);
 }
 
-function refillStack(lc: usize): u32 {
+export function refillStack(lc: usize): u32 {
   poolLock(lcoreOf(lc) + 1);
   const available: u32 = load<u32>(FRAME_POOL, FP_COUNT);
   const held: u32 = load<u32>(lc, LC_FREE_COUNT);
@@ -57,7 +57,7 @@ function refillStack(lc: usize): u32 {
   return held + n;
 }
 
-function spillStack(lc: usize, n: u32): void {
+export function spillStack(lc: usize, n: u32): u32 {
   poolLock(lcoreOf(lc) + 1);
   const available: u32 = load<u32>(FRAME_POOL, FP_COUNT);
   const held: u32 = load<u32>(lc, LC_FREE_COUNT);
@@ -65,6 +65,7 @@ function spillStack(lc: usize, n: u32): void {
   store<u32>(lc, held - n, LC_FREE_COUNT);
   store<u32>(FRAME_POOL, available + n, FP_COUNT);
   poolUnlock();
+  return held - n;
 }
 
 /** A free chunk, 0 when there is none anywhere. */

@@ -3,12 +3,13 @@
  * plays. Exactly one lcore (Q_LCORE) touches them. Producer and consumer indices run freely over u32.
  */
 import {
-  FRAME_OWNER, FRAME_SHIFT, FRAMES, H_FRAMES, HEADER, LC_META_COUNT, LC_METAS, LCORE_CONTROL, M_FRAME, M_L3, M_LENGTH, M_RX_IF, META_SIZE, Q_COMPLETION,
-  Q_FILL, Q_INTERFACE, Q_MASKS, Q_RX, Q_STATE, Q_TX_PENDING, QS_ACTIVE, QS_FREE, QUEUE_SHIFT, QUEUES, R_CONSUMER, R_DESC, R_PRODUCER, XDP_DESC_SHIFT,
+  FRAMES, FRAME_BATCH, FRAME_OWNER, FRAME_SHIFT, FREE_CAPACITY, HEADER, H_FRAMES, LCORE_CONTROL, LC_FREE, LC_FREE_COUNT, LC_METAS, LC_META_COUNT,
+  META_SIZE, M_FRAME, M_L3, M_LENGTH, M_RX_IF, QS_ACTIVE, QS_FREE, QUEUES, QUEUE_SHIFT, Q_COMPLETION, Q_FILL, Q_INTERFACE, Q_MASKS, Q_RX, Q_STATE,
+  Q_TX, Q_TX_NEXT, Q_TX_PENDING, R_CONSUMER, R_DESC, R_PRODUCER, XDP_DESC_SHIFT,
 } from '../layout';
 import { DROP_DESCRIPTOR_INVALID, NODE_ETHERNET_INPUT } from '../generated';
 import { drop, lcoreAt, listCount, listOf, setListCount } from '../nodes/graph';
-import { chunkOf, emptyStack, giveFrame, setOwner, stockFrames, takeFrame } from './frames';
+import { chunkOf, emptyStack, giveFrame, refillStack, setOwner, spillStack, stockFrames } from './frames';
 const CHUNK: u32 = 1 << (FRAME_SHIFT as u32);
 
 @inline
@@ -30,12 +31,22 @@ export function complete(lc: usize, q: usize): void {
   let consumer: u32 = load<u32>(consumerAt);
   const n: u32 = producer - consumer;
   if (n == 0) return;
+  let held: u32 = load<u32>(lc, LC_FREE_COUNT);
+  let free: usize = lc + ((held as usize) << 2);
   while (consumer != producer) {
     const chunk: usize = chunkOf(FRAMES + (load<u64>(ring + (((consumer & mask) as usize) << 3)) as usize));
     setOwner(chunk, 0);
-    giveFrame(lc, chunk);
+    store<u32>(free, chunk as u32, LC_FREE);
+    free += 4;
+    held += 1;
     consumer += 1;
+    if (held == FREE_CAPACITY) {
+      store<u32>(lc, held, LC_FREE_COUNT);
+      held = spillStack(lc, FRAME_BATCH);
+      free = lc + ((held as usize) << 2);
+    }
   }
+  store<u32>(lc, held, LC_FREE_COUNT);
   atomic.store<u32>(consumerAt, consumer);
   store<u32>(q, load<u32>(q, Q_TX_PENDING) - n, Q_TX_PENDING);
 }
@@ -51,12 +62,23 @@ export function fill(lc: usize, q: usize): void {
   if (room == 0) return;
   const owner: u32 = queueIndex(q) + 1;
   while (room != 0) {
-    const chunk: usize = takeFrame(lc);
-    if (chunk == 0) break;
-    setOwner(chunk, owner);
-    store<u64>(ring + (((producer & mask) as usize) << 3), (chunk - FRAMES) as u64);
-    producer += 1;
-    room -= 1;
+    let held: u32 = load<u32>(lc, LC_FREE_COUNT);
+    if (held == 0) {
+      held = refillStack(lc);
+      if (held == 0) break;
+    }
+    const n: u32 = room < held ? room : held;
+    let free: usize = lc + LC_FREE + ((held as usize) << 2);
+    const end: u32 = producer + n;
+    while (producer != end) {
+      free -= 4;
+      const chunk: usize = load<u32>(free) as usize;
+      setOwner(chunk, owner);
+      store<u64>(ring + (((producer & mask) as usize) << 3), (chunk - FRAMES) as u64);
+      producer += 1;
+    }
+    store<u32>(lc, held - n, LC_FREE_COUNT);
+    room -= n;
   }
   atomic.store<u32>(producerAt, producer);
 }
@@ -118,6 +140,7 @@ export function queueStart(queue: u32): void {
   const lc: usize = lcoreAt(LCORE_CONTROL);
   const q: usize = queueAt(queue);
   store<u32>(q, 0, Q_TX_PENDING);
+  store<u32>(q, load<u32>(load<u32>(q, Q_TX + R_PRODUCER) as usize), Q_TX_NEXT);
   stockFrames(lc, load<u32>(q, Q_MASKS + 8) + 1);
   fill(lc, q);
   emptyStack(lc);
