@@ -150,7 +150,7 @@ const floatingIps: fc.Arbitrary<Fip> = fc.oneof(
 );
 
 test('random floating IPs: lanes, chains, flags of interfaces and next hops', () => {
-  const tables = fresh(16);
+  const tables = fresh(8);
   fc.assert(
     fc.property(fc.array(fc.tuple(floatingIps, fc.boolean()), { maxLength: 80, size: 'max' }), (steps) => {
       const model = new FipModel();
