@@ -10,6 +10,8 @@ const FIRST_LABEL = 16;
 const LAST_LABEL = 2 ** 20 - 1;
 const MAX_ASN = 2 ** 32 - 1;
 const AS_TRANS = 23456;
+/** An UPDATE has 4096 bytes for everything (RFC 4271), and peers add attributes of their own. */
+const MAX_TARGETS = 200;
 /** GoBGP keeps an MD5 key as TCP does (RFC 2385). */
 const MAX_PASSWORD = 80;
 
@@ -29,6 +31,7 @@ export function checkPath(path: VpnPath): void {
   if (!isInteger(label, FIRST_LABEL, LAST_LABEL)) refuse(`label ${label} is not between ${FIRST_LABEL} and ${LAST_LABEL}`);
   if (!isInteger(nextHop, 0, 0xffffffff) || !isHost(nextHop)) refuse(`next hop ${isInteger(nextHop, 0, 0xffffffff) ? formatAddress(nextHop) : nextHop} is not a unicast address`);
   if (targets.length === 0) refuse('it has no route target, so nobody could import it');
+  if (targets.length > MAX_TARGETS) refuse(`it has ${targets.length} route targets, more than the ${MAX_TARGETS} that fit a message`);
   for (const target of targets) if (!isTarget(target)) refuse(`${JSON.stringify(target)} is not a route target like target:64512:100 (ASN below 65536 with a 32-bit number, a 4-byte ASN or an address with a 16-bit one)`);
   if (new Set(targets).size !== targets.length) refuse('a route target is there twice');
   for (const type of encapsulations) if (!Object.values<number>(TUNNEL).includes(type)) refuse(`tunnel type ${type} is none of ${Object.entries(TUNNEL).map(([name, known]) => `${known} (${name})`).join(', ')}`);
