@@ -40,6 +40,10 @@ export class Lab {
 
   private constructor(network: Network, ports: number[], { faults = false }: LabOptions) {
     this.network = network;
+    // Interrupted on the way up: nobody will look for the logs.
+    process.once('exit', (code) => {
+      if (code === 130) rmSync(this.directory, { recursive: true, force: true });
+    });
     const [controller, gateway, compute] = ports.map((port) => `127.0.0.1:${port}`) as [string, string, string];
     const { directory } = this;
     this.controller = new Controller(directory, controller);

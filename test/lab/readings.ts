@@ -43,16 +43,16 @@ export function interfaceLines(before: readonly Reading[], now: readonly Reading
 export function lcoreLines(before: readonly Reading[], now: readonly Reading[]): string[] {
   const rows = now.flatMap((reading, i) => {
     const seconds = secondsBetween(before[i]!, reading);
+    const vector = packetsPerVector(before[i]!, reading);
     return reading.lcores.map((lcore) => {
       const past = before[i]!.lcores.find(({ id }) => id === lcore.id) ?? lcore;
       const packets = lcore.packets - past.packets;
-      const runs = lcore.runs - past.runs;
       const calls = lcore.polls + lcore.kicks - past.polls - past.kicks;
       return [reading.appliance, String(lcore.id), lcore.state === 'stopped' ? red(lcore.state) : green(lcore.state), count(packets / seconds),
-        runs === 0 ? '' : (packets / runs).toFixed(1), packets === 0 ? '' : (calls / packets).toFixed(3), String(lcore.restarts)];
+        vector, packets === 0 ? '' : (calls / packets).toFixed(3), String(lcore.restarts)];
     });
   });
-  return table(['appliance', '>lcore', 'state', '>packets/s', '>packets per run', '>system calls per packet', '>restarts'], rows);
+  return table(['appliance', '>lcore', 'state', '>packets/s', '>packets per vector', '>system calls per packet', '>restarts'], rows);
 }
 
 export function totalLines(now: readonly Reading[]): string[] {
@@ -65,6 +65,13 @@ export function dropLines(now: readonly Reading[]): string[] {
   const rows = now.flatMap(({ appliance, counters }) =>
     counters.drops.filter(({ packets }) => packets > 0).map((drop) => [appliance, drop.name, count(drop.packets), dim(drop.text)]));
   return rows.length === 0 ? [dim('no packet was dropped')] : table(['dropped by', 'reason', '>packets', ''], rows);
+}
+
+/** Of all lcores: what one round through the graph carried. */
+function packetsPerVector(before: Reading, now: Reading): string {
+  const receive = ({ counters }: Reading): { packets: number; bytes: number } => counters.nodes.find(({ name }) => name === 'receive') ?? { packets: 0, bytes: 0 };
+  const vectors = receive(now).bytes - receive(before).bytes; // proto/dataplane.proto: a node's "bytes" are vectors
+  return vectors === 0 ? '' : ((receive(now).packets - receive(before).packets) / vectors).toFixed(1);
 }
 
 function secondsBetween(before: Reading, now: Reading): number {
