@@ -20,12 +20,11 @@ export interface LinkEnd {
 }
 
 export class Namespaces {
-  readonly #prefix: string;
+  readonly #prefix = `${PREFIX}${process.pid}-`;
   readonly #names: string[] = [];
   readonly #exit = (): void => this.close();
 
-  constructor(prefix = `${PREFIX}${process.pid}-`) {
-    this.#prefix = prefix;
+  constructor() {
     removeStale();
     process.once('exit', this.#exit);
   }

@@ -48,16 +48,6 @@ export class Child {
     });
   }
 
-  /** Undefined when it could not be started at all. */
-  get pid(): number | undefined {
-    return this.#process.pid;
-  }
-
-  /** How it ended ("exit code 1", "signal SIGKILL"), undefined while it runs. */
-  get ended(): string | undefined {
-    return this.#how;
-  }
-
   /** Waits until `probe` does not throw; fails at once, with the end of the log, when the process ends instead. */
   async ready(probe: () => Promise<void>, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;

@@ -123,7 +123,7 @@ async function showCounters(appliances: Appliance[], show: Show, judge: Judge): 
 }
 
 /** A TCP SYN as it arrives at an appliance. */
-export function synFrame(destinationMac: string, source: string, destination: string): Buffer {
+function synFrame(destinationMac: string, source: string, destination: string): Buffer {
   const [from, to] = [parseAddress(source), parseAddress(destination)];
   const tcp = Buffer.alloc(20);
   tcp.writeUInt16BE(41000, 0);
