@@ -68,7 +68,7 @@ export interface Network {
 export interface NetworkOptions {
   /** The fabric is a bridge in a namespace of its own, where a capture sees it (an AF_XDP port is invisible to captures). */
   tappedFabric?: boolean;
-
+  /** Of the fabric's devices; 1528 or more carries a pod's packets whole. */
   fabricMtu?: number;
 }
 

@@ -48,6 +48,11 @@ export class Child {
     });
   }
 
+  /** Undefined when it could not be started at all. */
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   /** Waits until `probe` does not throw; fails at once, with the end of the log, when the process ends instead. */
   async ready(probe: () => Promise<void>, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
