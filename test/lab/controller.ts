@@ -28,6 +28,10 @@ export class Controller {
     return this.#client ??= createClient(Config, this.address, clientCredentials(this.#pki, 'operator', 'controller'));
   }
 
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** One authority for the run; a certificate for the controller, for its operator, and for each appliance. */
   async issueCertificates(appliances: string[]): Promise<void> {
     await createPki(this.#pki, [
