@@ -95,6 +95,7 @@ ${more.map((line) => ` neighbor ${link.controller} ${line}\n`).join('')} address
   neighbor ${link.controller} route-map l3vpn in
  exit-address-family
 router bgp ${asn} vrf red
+ bgp router-id ${link.router}
  address-family ipv4 unicast
   redistribute connected
   label vpn export 2001

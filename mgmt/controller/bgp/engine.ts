@@ -50,6 +50,9 @@ interface Events {
   refused: [{ path: VpnPath; why: string }];
 }
 
+/** Without a path: a withdrawal. */
+interface Change { readonly key: VpnKey; readonly path: VpnPath | undefined }
+
 export class BgpEngine extends EventEmitter<Events> {
   readonly rib = new AdjRibIn();
   readonly #options: Required<BgpEngineOptions>;
@@ -60,7 +63,7 @@ export class BgpEngine extends EventEmitter<Events> {
   #daemon: Daemon | undefined;
   /** Set while the engine has what it shall have, up to `#changed`. */
   #gobgp: Gobgp | undefined;
-  #changed = new Map<string, VpnPath | VpnKey>();
+  #changed = new Map<string, Change>();
   #waiting: (() => void)[] = [];
   #pumping = false;
   #peerWork: Promise<unknown> = Promise.resolve();
@@ -129,12 +132,12 @@ export class BgpEngine extends EventEmitter<Events> {
     for (const key of withdraw) checkKey(key);
     for (const key of withdraw) {
       const id = vpnKey(key);
-      if (this.#paths.delete(id)) this.#changed.set(id, key);
+      if (this.#paths.delete(id)) this.#changed.set(id, { key, path: undefined });
     }
     for (const path of announce) {
       const id = vpnKey(path);
       this.#paths.set(id, path);
-      this.#changed.set(id, path);
+      this.#changed.set(id, { key: path, path });
     }
     if (this.#changed.size === 0) return;
     const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -218,7 +221,7 @@ export class BgpEngine extends EventEmitter<Events> {
       this.#options.log.debug({ why }, 'BGP engine broke its stream of events');
       void daemon.kill();
     });
-    this.#changed = new Map(this.#paths);
+    this.#changed = new Map([...this.#paths].map(([id, path]) => [id, { key: path, path }]));
     while (this.#changed.size > 0) await this.#flush(gobgp);
     await gobgp.writeMemberships(speaker.asn, speaker.routerId, [...this.#targets].map((target) => ({ target, wanted: true })));
     const adding = this.#peerWork.then(async () => {
@@ -272,9 +275,9 @@ export class BgpEngine extends EventEmitter<Events> {
   }
 
   /** The engine does not say which route it refuses, and forgets what came after it: so halves are tried until it is found. */
-  async #write(gobgp: Gobgp, entries: readonly (VpnPath | VpnKey)[]): Promise<void> {
+  async #write(gobgp: Gobgp, entries: readonly Change[]): Promise<void> {
     try {
-      await gobgp.write(entries.filter((entry) => 'label' in entry), entries.filter((entry) => !('label' in entry)));
+      await gobgp.write(entries.flatMap(({ path }) => path ?? []), entries.flatMap(({ key, path }) => (path ? [] : key)));
     } catch (error) {
       const { code, message } = error as { code?: number; message: string };
       if (code !== status.UNKNOWN) throw error;
@@ -284,9 +287,9 @@ export class BgpEngine extends EventEmitter<Events> {
         await this.#write(gobgp, entries.slice(half));
         return;
       }
-      const [entry] = entries;
-      this.#options.log.error({ route: describeKey(entry!), why: message }, 'BGP engine refuses a route');
-      if (entry && 'label' in entry) this.emit('refused', { path: entry, why: message });
+      const [entry] = entries as [Change];
+      this.#options.log.error({ route: describeKey(entry.key), why: message }, 'BGP engine refuses a route');
+      if (entry.path) this.emit('refused', { path: entry.path, why: message });
     }
   }
 
