@@ -50,6 +50,12 @@ function tunnelText(t: Tables, at: number): string {
   return `tunnel MPLS over GRE to ${remote}, label ${t.view.getUint32(at + L.NH_AUX, true)}, out of ${interfaceName(t, t.view.getUint16(at + L.NH_INTERFACE, true))}`;
 }
 
+/** The neighbour of an interface next hop: its address, or its MAC where that is all that the controller gave (workloads). */
+function neighbourOf(t: Tables, at: number): string {
+  if (t.view.getUint32(at + L.NH_REMOTE, true) !== 0) return addressText(t.bytes, at + L.NH_REMOTE);
+  return macText(t.bytes, L.NEIGHBOURS + t.view.getUint32(at + L.NH_NEIGHBOUR, true) * 2 ** L.NEIGHBOUR_SHIFT + L.NB_MAC);
+}
+
 function kindText(t: Tables, id: number): string {
   const at = nexthopAt(id);
   const out = interfaceName(t, t.view.getUint16(at + L.NH_INTERFACE, true));
@@ -58,7 +64,7 @@ function kindText(t: Tables, id: number): string {
     case L.NHK_NONE: return 'nothing';
     case L.NHK_DISCARD: return 'discard';
     case L.NHK_RECEIVE: return 'an own address';
-    case L.NHK_INTERFACE: return `out of ${out} to ${addressText(t.bytes, at + L.NH_REMOTE)}`;
+    case L.NHK_INTERFACE: return `out of ${out} to ${neighbourOf(t, at)}`;
     case L.NHK_RESOLVE: return `out of ${out} to whoever has the address`;
     case L.NHK_TUNNEL_GRE: return tunnelText(t, at);
     case L.NHK_ECMP: return `${(aux >>> 24) + 1} equal-cost slots`;

@@ -189,18 +189,24 @@ function fragment(t: Tables, { event, branch, index }: Step): string {
   return `cut to ${t.view.getUint16(at + L.NH_MTU, true)} bytes: ${made + 1} pieces, the first goes on here: ${ipv4Summary(event.head)}`;
 }
 
+/** Whom the frame is for; a workload's neighbour has no address of its own. */
+function toNeighbour(event: TraceEvent): string {
+  const address = event.args[2]!;
+  return `to ${macText(event.head, 0)}${address === 0 ? '' : ` (${wordText(address)})`}`;
+}
+
 function neighbourText(t: Tables, event: TraceEvent): string {
   return `${wordText(event.args[2]!)} on ${interfaceName(t, event.args[1]!)}`;
 }
 
 function encapsulate(t: Tables, { event, next }: Step): string {
   if (next?.node === 'neighbour') return `the MAC of ${neighbourText(t, event)} is not known`;
-  return `${frameSummary(event.head).split(': ')[0]}, to ${macText(event.head, 0)} (${wordText(event.args[2]!)})`;
+  return `${frameSummary(event.head).split(': ')[0]}, ${toNeighbour(event)}`;
 }
 
 function ethernetOutput(t: Tables, { event, next }: Step): string {
   if (next?.node === 'neighbour') return `the MAC of ${neighbourText(t, event)} is not known`;
-  return `to ${macText(event.head, 0)} (${wordText(event.args[2]!)}) from ${macText(event.head, 6)}`;
+  return `${toNeighbour(event)} from ${macText(event.head, 6)}`;
 }
 
 function neighbour(t: Tables, { event }: Step): string {
