@@ -25,7 +25,12 @@ const LONGEST_PAUSE_MS = 5000;
 /** Routes that one upload carries. */
 const UPLOAD = 20_000;
 const SWEEP_MS = 200;
-/** A peer has told everything when its End-of-RIB is in and nothing has come for this long. */
+/**
+ * A peer has told everything when its End-of-RIB is in, its session is so old, and nothing has come for so long. The marker alone
+ * does not say it: the engine takes it for given when the peer claims to have restarted too (RFC 4724's bit R), and FRR does that
+ * for two minutes after its start.
+ */
+const SETTLED_MS = 8000;
 const QUIET_MS = 2000;
 /** Of a peer that restarts without saying how long it may take. */
 const DEFAULT_RESTART_S = 120;
@@ -70,7 +75,9 @@ export class BgpEngine extends EventEmitter<Events> {
   #stopping = false;
   #running: Promise<void> = Promise.resolve();
   #lostAt = 0;
-  #heardAt = 0;
+  /** When a peer's session came up, and when it told something last; of this life. */
+  readonly #establishedAt = new Map<number, number>();
+  readonly #heardAt = new Map<number, number>();
 
   constructor({ directory, log, launcher = [] }: BgpEngineOptions) {
     super();
@@ -160,7 +167,8 @@ export class BgpEngine extends EventEmitter<Events> {
 
   /** Every peer that shall be, in the order of addresses; idle while there is no engine. */
   async peers(): Promise<PeerStatus[]> {
-    const known = new Map((await this.#gobgp?.peers() ?? []).map((peer) => [peer.address, peer]));
+    const told = await this.#gobgp?.peers().catch(() => []);
+    const known = new Map((told ?? []).map((peer) => [peer.address, peer]));
     return [...this.#peers.values()].sort((one, other) => one.address - other.address).map(({ address, asn }) =>
       known.get(address) ?? { address, asn, state: 'idle', routerId: '', establishedSince: 0, flaps: 0, families: [] });
   }
@@ -177,6 +185,8 @@ export class BgpEngine extends EventEmitter<Events> {
       this.#gobgp = undefined;
       if (this.#stopping) return;
       this.rib.markStale();
+      this.#establishedAt.clear();
+      this.#heardAt.clear();
       failures = performance.now() - began >= LASTING_MS ? 0 : failures + 1;
       const pause = failures === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(failures, 10));
       log.warn({ why, pause }, 'BGP engine ended; it starts again');
@@ -213,10 +223,14 @@ export class BgpEngine extends EventEmitter<Events> {
     await gobgp.start(speaker);
     gobgp.watch({
       received: (paths) => {
-        this.#heardAt = performance.now();
+        for (const { peer } of paths) this.#heardAt.set(peer, performance.now());
         this.#emitReceived(this.rib.apply(paths.filter(({ peer }) => this.#peers.has(peer))));
       },
-      session: (peer, state) => this.emit('session', { peer, state }),
+      session: (peer, state) => {
+        if (state === 'established') this.#establishedAt.set(peer, performance.now());
+        else this.#establishedAt.delete(peer);
+        this.emit('session', { peer, state });
+      },
     }, (why) => {
       this.#options.log.debug({ why }, 'BGP engine broke its stream of events');
       void daemon.kill();
@@ -302,8 +316,9 @@ export class BgpEngine extends EventEmitter<Events> {
     for (const { address, state, families } of statuses) {
       if (!this.rib.stale.has(address)) continue;
       const vpn = families.find(({ family }) => family === 'ipv4-vpn');
-      const told = state === 'established' && vpn?.endOfRib === true
-        && (this.rib.freshOf(address) >= vpn.received || performance.now() - this.#heardAt >= QUIET_MS);
+      const since = (times: ReadonlyMap<number, number>, missing: number): number => performance.now() - (times.get(address) ?? missing);
+      const told = state === 'established' && vpn?.endOfRib === true && this.rib.freshOf(address) >= vpn.received
+        && since(this.#establishedAt, Infinity) >= SETTLED_MS && since(this.#heardAt, 0) >= QUIET_MS;
       const late = Date.now() - this.#lostAt >= (this.#peers.get(address)?.restartTime || DEFAULT_RESTART_S) * 1000;
       if (!told && !late) continue;
       if (late) this.#options.log.warn({ peer: formatAddress(address) }, 'BGP peer did not come back in time; its routes go');
