@@ -91,10 +91,11 @@ export class Control {
     return this.#inTurn(async () => {});
   }
 
-  /** Now and then, when nothing changes: memory and neighbours that became free are given back. */
+  /** Now and then, when nothing changes: memory and neighbours that became free are given back, a gap in the state log is closed. */
   upkeep(): Promise<void> {
     return this.#inTurn(async () => {
       this.#options.core.collect();
+      await this.#compact();
     });
   }
 
@@ -202,7 +203,7 @@ export class Control {
     try {
       stateLog.append(raw);
     } catch (error) {
-      log.error({ err: error }, 'the state log cannot be written: the tables are live, but a restart will not know this change');
+      log.error({ err: error }, 'the state log cannot be written: the tables are live, but a restart knows nothing from this change on, until a snapshot can be written');
     }
     if (this.#wantsCompaction()) void this.#inTurn(() => this.#compact());
   }

@@ -8,6 +8,9 @@
  *
  * Durability: an entry is handed to the kernel before its Ack (it survives the process) and on the disk within SYNC_MS after
  * (it survives power loss). Compaction writes a new file from the live tables, syncs it, and renames it over the old one.
+ *
+ * An entry that cannot be written leaves a gap: what came after it would bear a version that the log does not reach. So the log
+ * ends there, at the last whole entry, until a snapshot has closed the gap.
  */
 import { closeSync, fdatasync, fdatasyncSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, writeSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +23,8 @@ const ENTRY_BYTES = 8;
 const SYNC_MS = 200;
 /** Small tables are not worth a snapshot. */
 const COMPACTION_SLACK = 4 << 20;
+/** With a gap, a snapshot is tried at most so often. */
+const MEND_MS = 5000;
 
 export interface LoadedLog {
   readonly entries: readonly Buffer[];
@@ -54,6 +59,9 @@ export class StateLog {
   size: number;
   #dirty = false;
   #syncing = false;
+  /** An entry is missing: nothing is appended before a snapshot was. */
+  #gap = false;
+  #mendAt = 0;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(directory: string, fd: number, size: number) {
@@ -82,21 +90,29 @@ export class StateLog {
     return { log: new StateLog(directory, fd, Math.max(goodBytes, HEADING_BYTES)), loaded: { entries, problem } };
   }
 
-  /** Appends a message that is live. @throws when the disk is full */
+  /** Appends a message that is live; nothing while the log has a gap. @throws when the disk is full: that makes the gap */
   append(message: Buffer): void {
-    this.#write(this.#fd, message);
+    if (this.#gap) return;
+    try {
+      this.#write(this.#fd, message);
+    } catch (error) {
+      this.#gap = true;
+      ftruncateSync(this.#fd, this.size);
+      throw error;
+    }
     this.size += ENTRY_BYTES + message.length;
     this.#dirty = true;
   }
 
-  /** True when the log has grown so far beyond what is live that a snapshot pays. */
+  /** True when the log has a gap, or has grown so far beyond what is live that a snapshot pays. */
   wantsCompaction(liveBytes: number): boolean {
-    return this.size > 2 * liveBytes + COMPACTION_SLACK;
+    return this.#gap ? performance.now() >= this.#mendAt : this.size > 2 * liveBytes + COMPACTION_SLACK;
   }
 
   /** Replaces the log by a snapshot. The old one stands until the new one is whole and on the disk. */
   async compact(snapshot: AsyncIterable<Buffer>): Promise<void> {
     const path = join(this.#directory, 'state.log');
+    this.#mendAt = performance.now() + MEND_MS;
     const fd = openSync(`${path}.new`, 'w', 0o600);
     let size = HEADING_BYTES;
     try {
@@ -115,6 +131,7 @@ export class StateLog {
     closeSync(this.#fd);
     this.#fd = fd;
     this.size = size;
+    this.#gap = false;
   }
 
   /** Everything to the disk, and the file closed. */

@@ -1,5 +1,6 @@
 // The state log: what was appended comes back, whatever the end of the file looks like.
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -97,6 +98,22 @@ test('a snapshot replaces the log whole; one that fails leaves it', inDirectory(
   assert.equal(reopened(directory), { entries: ['snapshot', 'later', 'last'], problem: '' });
 }));
 
+test('a message that the disk did not take ends the log there, until a snapshot is written', inDirectory(async (directory) => {
+  const { log } = StateLog.open(directory);
+  log.append(Buffer.from('first'));
+  withFullDisk(() => assert.throws(() => log.append(Buffer.from('lost')), /the state log took 3 of 12 bytes/));
+  log.append(Buffer.from('would skip a version'));
+  assert.equal(parseLog(readFileSync(join(directory, 'state.log'))).entries.map(String), ['first']);
+  assert.ok(log.wantsCompaction(1 << 30), 'a snapshot closes the gap');
+  await log.compact((async function* () {
+    yield Buffer.from('snapshot');
+  })());
+  assert.not(log.wantsCompaction(1 << 30));
+  log.append(Buffer.from('later'));
+  log.close();
+  assert.equal(reopened(directory), { entries: ['snapshot', 'later'], problem: '' });
+}));
+
 test('a compaction is wanted when the log has outgrown what is live', inDirectory((directory, file) => {
   const { log } = StateLog.open(directory);
   assert.not(log.wantsCompaction(0));
@@ -106,6 +123,19 @@ test('a compaction is wanted when the log has outgrown what is live', inDirector
   log.close();
   appendFileSync(file, 'x');
 }));
+
+/** The disk takes three bytes of an entry, and no more. */
+function withFullDisk(use: () => void): void {
+  const { writevSync } = fs;
+  fs.writevSync = (fd, buffers) => fs.writeSync(fd, Buffer.concat(buffers.map((each) => new Uint8Array(each.buffer, each.byteOffset, each.byteLength))).subarray(0, 3));
+  syncBuiltinESMExports();
+  try {
+    use();
+  } finally {
+    fs.writevSync = writevSync;
+    syncBuiltinESMExports();
+  }
+}
 
 /** A log's first bytes and an entry, as a fresh log writes them. */
 function heading(): Buffer {
