@@ -24,7 +24,7 @@ export interface CoreExports {
   lookup(vrf: number, address: number): number;
   lookupRib(vrf: number, address: number): number;
   convert(vrf: number, kind: number): number;
-  announce(interfaceId: number, address: number): void;
+  announce(interfaceId: number, address: number): number;
   generate(queue: number, count: number): number;
   absorb(queue: number): number;
   trace(interfaceId: number, length: number): number;
