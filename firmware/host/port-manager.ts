@@ -283,9 +283,9 @@ export class PortManager {
       const lcore = load.map((_, i) => i).sort((a, b) => own(a) - own(b) || load[a]! - load[b]! || a - b)[0] ?? 0;
       load[lcore]!++;
       slots.push({ queue, lcore });
-      this.#usedQueues.add(queue);
     }
-    if (slots.length < count) throw new PortProblem(`all ${MAX_QUEUES} queues are taken: detach a port first`);
+    if (slots.length < count) throw new PortProblem(`of ${MAX_QUEUES} queues ${slots.length} are free, not ${count}: detach a port first`);
+    for (const { queue } of slots) this.#usedQueues.add(queue);
     return slots;
   }
 
