@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { addService, createServer, definitionOf, listen, rpcError, unixAddress, type Draft, type Handlers } from '../../proto/load.ts';
 import { Dataplane, type ApplyReply, type ApplyRequest, type DataplaneMethods, type PortState as PortStateMessage } from '../../proto/dataplane.ts';
+import { FRAME_CAPACITY, MAX_INTERFACES } from '../../wasm-core/layout.ts';
 import { PortProblem } from '../ports/port.ts';
 import type { Appliance } from './appliance.ts';
 import { readDropLog } from './drop-log.ts';
@@ -94,7 +95,8 @@ function handlersOf(appliance: Appliance): Handlers<DataplaneMethods> {
     },
     trace: ({ interface: name, frame }) => {
       const id = names.find('INTERFACE', name);
-      if (id === undefined) throw rpcError(grpc.status.NOT_FOUND, `there is no interface "${name}": give its name, its port's name or its number`);
+      if (id === undefined || id >= MAX_INTERFACES) throw rpcError(grpc.status.NOT_FOUND, `there is no interface "${name}": give its name, its port's name or its number`);
+      if (frame.length > FRAME_CAPACITY) throw rpcError(grpc.status.INVALID_ARGUMENT, `the frame has ${frame.length} bytes; at most ${FRAME_CAPACITY} can be traced`);
       return traceFrame(views, core, names, id, frame);
     },
     injectFault: ({ lcore, fault }) => {
