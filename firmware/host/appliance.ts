@@ -38,7 +38,8 @@ export class Appliance {
   readonly log: Logger;
   readonly #coreSha256: string;
   readonly #stateLog: StateLog;
-  readonly #entries: readonly Buffer[];
+  /** What the state log held, until it is replayed. */
+  #entries: readonly Buffer[];
   readonly #startedMs = Date.now();
   #restored = false;
   #upkeep: NodeJS.Timeout | undefined;
@@ -78,7 +79,9 @@ export class Appliance {
       const refused = await this.control.replay(this.#entries);
       this.#restored = true;
       const { stateId, version } = this.control;
-      this.log.info({ stateId, version, entries: this.#entries.length, refused, ms: Math.round(performance.now() - started) }, 'last good state restored');
+      const { length: entries } = this.#entries;
+      this.#entries = []; // not kept for the process's life
+      this.log.info({ stateId, version, entries, refused, ms: Math.round(performance.now() - started) }, 'last good state restored');
     }
     this.control.announcer = new Announcer(this.views, this.core, () => this.names.bindings().map(({ id }) => id), (lcore) => this.lcores.wake(lcore));
     this.lcores.start();
