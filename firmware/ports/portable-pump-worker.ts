@@ -26,7 +26,9 @@ function open(order: Extract<PumpOrder, { order: 'open' }>): void {
   const socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES, sendBufferSize: BUFFER_BYTES });
   let ready = false;
   socket.on('error', (error) => {
-    if (!ready) reply(error.message); // later ones say that the peer is not there (yet): frames are lost, as on a wire
+    if (ready) return; // the peer is not there (yet): frames are lost, as on a wire
+    socket.close();
+    reply(error.message);
   });
   socket.on('message', (frame) => {
     if (frame.length > MAX_FRAME_BYTES || rings.room() === 0) return;
