@@ -5,7 +5,7 @@
  */
 import { workerData, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import {
-  LC_HELD_COUNT, LC_KICK_COUNT, LC_KICKS, LC_STATE, LC_WAKE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES, Q_TX, QUEUE_SHIFT, QUEUES, R_FLAGS,
+  LC_HELD_COUNT, LC_KICK_COUNT, LC_KICKS, LC_STATE, LC_WAKE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES, MAX_WORKERS, Q_TX, QUEUE_SHIFT, QUEUES, R_FLAGS,
 } from '../../wasm-core/layout.ts';
 import { EventSignal } from '../linux/eventfd.ts';
 import { kick } from '../linux/kick.ts';
@@ -239,7 +239,7 @@ class LcoreLoop {
     const mask = views.u32[(this.#scratch + LC_WAKE) >>> 2] ?? 0;
     if (mask === 0) return;
     for (let lcore = 0; mask >>> lcore !== 0; lcore++) {
-      if (((mask >>> lcore) & 1) !== 0 && lcore < 16) wakeLcore(blockOf(data.blocks, lcore), wakeByEvent);
+      if (((mask >>> lcore) & 1) !== 0 && lcore < MAX_WORKERS) wakeLcore(blockOf(data.blocks, lcore), wakeByEvent);
     }
   }
 
