@@ -51,6 +51,8 @@ export const kindOfField = new Map<Field, Kind>((Object.keys(KINDS) as Kind[]).m
 export const idOf = (kind: Kind, name: string): string => `${kind} ${name}`;
 export const splitId = (id: string): [Kind, string] => [id.slice(0, id.indexOf(' ')) as Kind, id.slice(id.indexOf(' ') + 1)];
 
+/** A route table is a project's or, under an appliance's name, the appliance's own. */
+export const parentKind = (kind: Kind, name: string): Kind | undefined => (kind === 'route-table' && name.startsWith(`${APPLIANCES}:`) ? 'virtual-router' : KINDS[kind].parent);
 export const parentName = (name: string): string => name.slice(0, name.lastIndexOf(':'));
 export const lastName = (name: string): string => name.slice(name.lastIndexOf(':') + 1);
 export const applianceName = (virtualRouter: string): string => lastName(virtualRouter);

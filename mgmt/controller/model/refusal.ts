@@ -11,7 +11,7 @@ export interface Violation {
   readonly description: string;
 }
 
-/** invalid: the request is wrong in itself. in-use, missing: wrong in this state. conflict: somebody was faster. */
+/** invalid: the request is wrong in itself. in-use, not-found, exists: wrong in this state. conflict: somebody was faster. */
 export type RefusalKind = 'invalid' | 'in-use' | 'not-found' | 'exists' | 'conflict';
 
 export class Refusal extends Error {

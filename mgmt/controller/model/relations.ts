@@ -1,6 +1,6 @@
 /** What an object refers to, and what it claims for itself alone. Fields are paths within its spec. */
 import { formatAddress, hostsOf, parseAddress, parsePrefix } from './address.ts';
-import { applianceName, KINDS, parentName, virtualRouterName, type Kind, type Stored } from './kinds.ts';
+import { applianceName, parentKind, parentName, virtualRouterName, type Kind, type Stored } from './kinds.ts';
 import type { Subnet } from '../../../proto/config.ts';
 
 export interface ObjectReference { readonly field: string; readonly kind: Kind; readonly name: string }
@@ -10,7 +10,7 @@ export interface Claim { readonly field: string; readonly claim: string; readonl
 export function referencesOf(object: Stored): ObjectReference[] {
   const references: ObjectReference[] = [];
   const add = (field: string, kind: Kind, name: string): void => { if (name) references.push({ field, kind, name }); };
-  const { parent } = KINDS[object.kind];
+  const parent = parentKind(object.kind, object.name);
   if (parent) add('name', parent, parentName(object.name));
   switch (object.kind) {
     case 'floating-ip-pool':

@@ -88,6 +88,8 @@ class Transaction implements Staged {
     if (operation.create && current) this.#refuse('exists', at, 'name', 'EXISTS', id, 'exists already; update it, or choose another name');
     if (operation.update && !current) this.#refuse('not-found', at, 'name', 'NOT_FOUND', id, 'does not exist; create it');
     if (object.version !== 0 && object.version !== (current?.version ?? 0)) this.#conflict(at, id, object.version, current);
+    const namesake = object.uuid ? this.#objects.byUuid(object.uuid) : undefined;
+    if (namesake && idOf(namesake.kind, namesake.name) !== id) this.#refuse('exists', at, 'uuid', 'TAKEN', id, `uuid ${object.uuid} belongs to ${idOf(namesake.kind, namesake.name)}; leave it empty`);
     const filled = this.#fill(object, current, at);
     if (current && sameSpec(current, filled)) {
       this.#puts.push(id);

@@ -127,6 +127,21 @@ test('versions: a change of something older is a conflict', () => {
   assert.match(refusal(objects, [put({ name: NETWORK, version: current.version + 5, virtualNetwork: {} })]).message, /is at version 1, not 6: somebody changed it/);
 });
 
+test('a uuid belongs to one object', () => {
+  const objects = fresh();
+  const { uuid } = objects.get('project', USER)!;
+  assert.match(refusal(objects, [put({ name: 'default-domain:other', uuid, project: {} })]).message, /uuid .* belongs to project default-domain:k8s-ns-user-1/);
+  stage(objects, [put({ name: USER, uuid, project: {} })], 2);
+});
+
+test('a route table may be an appliance\'s own', () => {
+  const objects = fresh();
+  const own = { name: `${GATEWAY}:static`, routeTable: { virtualRouter: GATEWAY, routingInstance: 'internet', nextHops: [{ discard: true }] } };
+  stage(objects, [put(own)], 2);
+  assert.match(refusal(objects, [deletion('virtual-router', GATEWAY)]).message, /route-table .*gateway-1:static/);
+  assert.match(refusal(objects, [put({ ...own, name: 'default-global-system-config:nobody:static' })]).message, /there is no virtual-router default-global-system-config:nobody/);
+});
+
 test('addresses are allocated, kept, and not given to the next one at once', () => {
   const objects = fresh();
   const address = (name: string): string => objects.get('floating-ip', `${POOL}:${name}`)!.spec.address;
