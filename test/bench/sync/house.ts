@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chapter, UNDERLAY } from '../../../examples/chapter.ts';
 import type { Object as ConfigObject, Operation } from '../../../proto/config.ts';
 import type { Draft } from '../../../proto/load.ts';
@@ -82,9 +83,9 @@ export class House {
     return appliances[0]?.version ?? 0;
   }
 
-  /** Waits until a version is live in every lcore: the dataplane's own word, asked again as soon as it has answered. */
+  /** Waits until a version is live in every lcore: the dataplane's own word, asked once a millisecond. */
   async live(version: number, timeoutMs = 60_000): Promise<void> {
-    for (const started = performance.now(); performance.now() - started < timeoutMs;) {
+    for (const started = performance.now(); performance.now() - started < timeoutMs; await sleep(1)) {
       const state = await this.appliance.dataplane.getState();
       if (state.version >= version) return;
     }
