@@ -1,4 +1,5 @@
 /** Checks that several rules share. A reporter collects what is wrong under the field path that it was made for. */
+import { FRAME_CAPACITY } from '../../../../wasm-core/layout.ts';
 import { isNetwork, parseAddress, parsePrefix, type Prefix } from '../address.ts';
 
 /** `field` is a path within the spec; the description says what is wrong and what would be right. */
@@ -57,6 +58,13 @@ const WORD = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** A short name: of a port, a routing instance, an external interface. */
 export function checkWord(report: Report, field: string, text: string, what: string): void {
   if (!WORD.test(text)) report(field, 'NAME', `${JSON.stringify(text)} is not a name of ${what}: letters, digits, ".", "_" and "-", 1 to 63`);
+}
+
+/** What every IPv4 network carries at least, and what a frame of the data plane holds beside an Ethernet header with a tag. */
+const [MIN_MTU, MAX_MTU] = [576, FRAME_CAPACITY - 18];
+
+export function checkMtu(report: Report, field: string, mtu: number): void {
+  checkRange(report, field, mtu, MIN_MTU, MAX_MTU, 'MTU');
 }
 
 export function checkRange(report: Report, field: string, value: number, low: number, high: number, what: string): void {

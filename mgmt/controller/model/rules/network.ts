@@ -3,11 +3,10 @@ import { contains, covers, formatAddress, formatPrefix, hostsOf, overlaps, parse
 import { idOf, parentName, projectOf, splitId, type Stored } from '../kinds.ts';
 import type { Objects } from '../objects.ts';
 import { gatewayOf } from '../relations.ts';
-import { checkAddress, checkPrefix, checkRange, checkTargets, isHost, type Report } from './check.ts';
+import { checkAddress, checkMtu, checkPrefix, checkRange, checkTargets, isHost, type Report } from './check.ts';
 
 /** Smallest and greatest MSS worth clamping to: RFC 879's 536 less room, and a jumbo frame's. */
 const [MIN_MSS, MAX_MSS] = [88, 8960];
-const [MIN_MTU, MAX_MTU] = [576, 9000];
 
 export function checkNetwork(report: Report, { name, spec }: Stored<'virtual-network'>, objects: Objects): void {
   const prefixes: (Prefix | undefined)[] = spec.subnets.map((subnet, at) => {
@@ -33,7 +32,7 @@ export function checkNetwork(report: Report, { name, spec }: Stored<'virtual-net
   checkTargets(report, 'import_route_targets', spec.importRouteTargets);
   checkTargets(report, 'export_route_targets', spec.exportRouteTargets);
   checkRange(report, 'mss_clamp', spec.mssClamp, MIN_MSS, MAX_MSS, 'TCP MSS');
-  checkRange(report, 'mtu', spec.mtu, MIN_MTU, MAX_MTU, 'MTU');
+  checkMtu(report, 'mtu', spec.mtu);
 
   // What uses a subnet that is being taken away is named here, not found broken later.
   for (const id of objects.users('virtual-network', name)) {

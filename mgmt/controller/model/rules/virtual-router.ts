@@ -2,9 +2,8 @@
 import { contains, formatPrefix, overlaps, parseAddress, parseMac, type Prefix } from '../address.ts';
 import { splitId, type Stored } from '../kinds.ts';
 import type { Objects } from '../objects.ts';
-import { checkInterfaceAddress, checkPrefix, checkRange, checkTargets, checkWord, isHost, type Report } from './check.ts';
+import { checkInterfaceAddress, checkMtu, checkPrefix, checkTargets, checkWord, isHost, type Report } from './check.ts';
 
-const [MIN_MTU, MAX_MTU] = [576, 9000];
 const MAX_VLAN = 4094;
 
 export function checkVirtualRouter(report: Report, { name, spec }: Stored<'virtual-router'>, objects: Objects): void {
@@ -33,7 +32,7 @@ function checkFabric(report: Report, spec: Stored<'virtual-router'>['spec']): Pr
   checkWord(report, 'fabric.port', fabric.port, 'a port');
   const address = checkInterfaceAddress(report, 'fabric.address', fabric.address);
   if (parseMac(fabric.mac) === undefined) report('fabric.mac', 'MAC', `${JSON.stringify(fabric.mac)} is not a unicast MAC address like 02:00:00:00:25:14`);
-  checkRange(report, 'fabric.mtu', fabric.mtu, MIN_MTU, MAX_MTU, 'MTU');
+  checkMtu(report, 'fabric.mtu', fabric.mtu);
   if (fabric.vlan > MAX_VLAN) report('fabric.vlan', 'RANGE', `${fabric.vlan} is no VLAN: 1 to ${MAX_VLAN}, or 0 for untagged`);
   if (fabric.vlan !== 0) report('fabric.vlan', 'NOT_REALISED', 'a tagged underlay is not realised yet; give the appliance an untagged port');
   if (fabric.gateway) {
@@ -74,7 +73,7 @@ function checkExternals(report: Report, spec: Stored<'virtual-router'>['spec'], 
       if (external.parent) report(`${path}.parent`, 'VLAN_PARENT', 'only a VLAN sub-interface has a parent; set vlan, or leave it empty');
     }
     if (parseMac(external.mac) === undefined) report(`${path}.mac`, 'MAC', `${JSON.stringify(external.mac)} is not a unicast MAC address like 02:00:00:00:71:01`);
-    checkRange(report, `${path}.mtu`, external.mtu, MIN_MTU, MAX_MTU, 'MTU');
+    checkMtu(report, `${path}.mtu`, external.mtu);
     const address = checkInterfaceAddress(report, `${path}.address`, external.address);
     const instance = spec.routingInstances.find((each) => each.name === external.routingInstance);
     if (!instance) report(`${path}.routing_instance`, 'REFERENCE', `${JSON.stringify(external.routingInstance)} is not one of this appliance's routing instances: ${spec.routingInstances.map((each) => each.name).join(', ') || 'it has none'}`);
