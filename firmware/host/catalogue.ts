@@ -1,5 +1,6 @@
 /** Drop reasons and graph nodes by number: the core's own tables (wasm-core/drops.json, nodes.json). */
-import { readFileSync } from 'node:fs';
+import drops from '../../wasm-core/drops.json' with { type: 'json' };
+import nodes from '../../wasm-core/nodes.json' with { type: 'json' };
 
 export interface DropReason {
   readonly code: number;
@@ -15,7 +16,5 @@ export interface GraphNode {
   readonly text: string;
 }
 
-const table = <T>(file: string): readonly T[] => JSON.parse(readFileSync(new URL(`../../wasm-core/${file}`, import.meta.url), 'utf8')) as T[];
-
-export const DROP_REASONS: ReadonlyMap<number, DropReason> = new Map(table<DropReason>('drops.json').map((reason) => [reason.code, reason]));
-export const GRAPH_NODES: ReadonlyMap<number, GraphNode> = new Map(table<GraphNode>('nodes.json').map((node) => [node.id, node]));
+export const DROP_REASONS: ReadonlyMap<number, DropReason> = new Map(drops.map((reason) => [reason.code, reason]));
+export const GRAPH_NODES: ReadonlyMap<number, GraphNode> = new Map(nodes.map((node) => [node.id, node]));

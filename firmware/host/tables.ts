@@ -15,6 +15,7 @@ import {
 import type { CoreExports } from './core.ts';
 import type { MemoryViews } from './memory.ts';
 import type { Names } from './names.ts';
+import { addressText, macText } from './packet-summary.ts';
 import { RECORD_KINDS } from './results.ts';
 import { dumpTable } from './snapshot.ts';
 import { nexthopText, type Tables } from './trace-names.ts';
@@ -33,8 +34,6 @@ const NEXTHOP_KINDS: Readonly<Record<number, string>> = {
 const DIRECTIONS: Readonly<Record<number, string>> = { [FIPD_INGRESS]: 'ingress', [FIPD_EGRESS]: 'egress', [FIPD_BOTH]: 'both', [FLD_PERMIT]: 'permit' };
 const LPM_KINDS: Readonly<Record<number, string>> = { [LPM_DIR24]: 'dir-24-8', [LPM_POPTRIE]: 'poptrie' };
 
-const dotted = (bytes: Uint8Array, at = 0): string => bytes.subarray(at, at + 4).join('.');
-const macText = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 const flagText = (value: number, names: Readonly<Record<number, string>>): string => Object.entries(names).filter(([bit]) => (value & Number(bit)) !== 0).map(([, name]) => name).join(' ');
 
 export const TABLE_NAMES = ['interface', 'vrf', 'route', 'nexthop', 'label', 'floating-ip', 'neighbour'] as const;
@@ -86,7 +85,7 @@ function interfaceRow({ views, names }: TableSource, record: Buffer): Row {
     mac: macText(views.u8.subarray(live + IF_MAC, live + IF_MAC + 6)),
     mtu: String(record.readUInt16LE(IX_MTU)),
     address: addressWithLength(record),
-    workload: blankZero(dotted(record, IX_WORKLOAD)),
+    workload: blankZero(addressText(record, IX_WORKLOAD)),
     vlan: blankNumber(record.readUInt16LE(IX_VLAN)),
     parent: blankNumber(record.readUInt16LE(IX_PARENT)),
     flags: flagText(flags, {
@@ -96,7 +95,7 @@ function interfaceRow({ views, names }: TableSource, record: Buffer): Row {
 }
 
 function addressWithLength(record: Buffer): string {
-  const address = dotted(record, IX_ADDRESS);
+  const address = addressText(record, IX_ADDRESS);
   const ones = [...record.readUInt32BE(IX_MASK).toString(2)].filter((bit) => bit === '1').length;
   return address === '0.0.0.0' ? '' : `${address}/${ones}`;
 }
@@ -116,7 +115,7 @@ function vrfRow({ views, names }: TableSource, record: Buffer): Row {
 }
 
 function routeRow(source: TableSource, record: Buffer): Row {
-  const prefix = `${dotted(record, RT_PREFIX)}/${record.readUInt8(RT_LENGTH)}`;
+  const prefix = `${addressText(record, RT_PREFIX)}/${record.readUInt8(RT_LENGTH)}`;
   return row({ prefix, ...leadsTo(source, record.readUInt32LE(RT_NEXTHOP)), flags: flagText(record.readUInt8(RT_FLAGS), { [RTF_ANNOUNCE]: 'announce' }) });
 }
 
@@ -129,7 +128,7 @@ function matchingRoute(source: TableSource, vrf: number, address: Buffer): Row[]
   const mask = length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
   const prefix = Buffer.alloc(4);
   prefix.writeUInt32BE((address.readUInt32BE(0) & mask) >>> 0);
-  return [row({ prefix: `${dotted(prefix)}/${length}`, ...leadsTo(source, nexthop) })];
+  return [row({ prefix: `${addressText(prefix)}/${length}`, ...leadsTo(source, nexthop) })];
 }
 
 const leadsTo = (source: TableSource, id: number): Row => {
@@ -155,8 +154,8 @@ function* nexthopRows(source: TableSource): Generator<Row[]> {
       kind: NEXTHOP_KINDS[kind] ?? String(kind),
       text: source.names.name('NEXTHOP', id) || nexthopText(tables, id),
       interface: blankNumber(record.readUInt16LE(NX_INTERFACE)),
-      remote: blankZero(dotted(record, NX_REMOTE)),
-      local: blankZero(dotted(record, NX_LOCAL)),
+      remote: blankZero(addressText(record, NX_REMOTE)),
+      local: blankZero(addressText(record, NX_LOCAL)),
       label: kind === NHK_TUNNEL_GRE ? String(value) : '',
       vrf: kind === NHK_VRF ? String(value) : '',
       members: (members.get(id) ?? []).join(' '),
@@ -190,8 +189,8 @@ function floatingIpRow({ names }: TableSource, record: Buffer): Row {
   const vrf = record.readUInt32LE(FL_VRF);
   const iface = record.readUInt16LE(FL_INTERFACE);
   return row({
-    public: dotted(record, FL_PUBLIC),
-    private: dotted(record, FL_PRIVATE),
+    public: addressText(record, FL_PUBLIC),
+    private: addressText(record, FL_PRIVATE),
     interface: String(iface),
     'interface-name': names.name('INTERFACE', iface),
     vrf: String(vrf),
@@ -216,7 +215,7 @@ function neighbourRows({ views, names }: TableSource): Row[] {
     rows.push(row({
       interface: String(iface),
       'interface-name': names.name('INTERFACE', iface),
-      address: dotted(views.u8.subarray(at + NB_KEY, at + NB_KEY + 4)),
+      address: addressText(views.u8.subarray(at + NB_KEY, at + NB_KEY + 4)),
       mac: known ? macText(mac) : '',
       state: isStatic ? 'static' : !known ? 'asked' : ageMs > NB_REACHABLE_MS ? 'stale' : 'reachable',
       'age-ms': isStatic || !known ? '' : String(ageMs),

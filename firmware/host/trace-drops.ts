@@ -1,30 +1,30 @@
 /** Why a traced packet died: the reason's own text, and what in this packet and these tables made it so. */
-import drops from '../../wasm-core/drops.json' with { type: 'json' };
 import * as L from '../../wasm-core/layout.ts';
+import { DROP_REASONS } from './catalogue.ts';
 import { addressText, macText } from './packet-summary.ts';
 import type { TraceEvent } from './trace-events.ts';
 import { interfaceAt, interfaceName, matchText, vrfName, type Tables } from './trace-names.ts';
 
-const DROPS = new Map(drops.map((d) => [d.code, d]));
+const BY_NAME = new Map([...DROP_REASONS.values()].map((reason) => [reason.name, reason]));
 
 /** Name of a drop reason, empty for 0. */
 export function dropName(code: number): string {
-  return code === 0 ? '' : DROPS.get(code)?.name ?? `reason_${code}`;
+  return code === 0 ? '' : DROP_REASONS.get(code)?.name ?? `reason_${code}`;
 }
 
 /** "no_route: no route in the VRF". */
 export function dropText(code: number): string {
-  const drop = DROPS.get(code);
+  const drop = DROP_REASONS.get(code);
   return drop === undefined ? `reason ${code}` : `${drop.name}: ${drop.text}`;
 }
 
 export function dropCode(name: string): number {
-  return drops.find((d) => d.name === name)?.code ?? 0;
+  return BY_NAME.get(name)?.code ?? 0;
 }
 
 /** Nothing is lost: the core took the packet in. */
 export function isConsumed(name: string): boolean {
-  return drops.find((d) => d.name === name)?.class === 'consumed';
+  return BY_NAME.get(name)?.class === 'consumed';
 }
 
 const u16 = (b: Uint8Array, at: number): number => ((b[at] ?? 0) << 8) | (b[at + 1] ?? 0);

@@ -1,6 +1,6 @@
 /** Reads the trace buffer that the core's nodes filled (wasm-core/nodes/trace.ts) into typed events. */
-import nodes from '../../wasm-core/nodes.json' with { type: 'json' };
 import * as L from '../../wasm-core/layout.ts';
+import { GRAPH_NODES } from './catalogue.ts';
 
 export type TraceEvent = {
   /** Name of the node, nodes.json. */
@@ -20,8 +20,6 @@ export type TraceEvent = {
   head: Uint8Array;
 };
 
-const NODE_NAMES = new Map(nodes.map((n) => [n.id, n.name]));
-
 export function wordText(word: number): string {
   return `${word & 255}.${(word >>> 8) & 255}.${(word >>> 16) & 255}.${word >>> 24}`;
 }
@@ -31,7 +29,7 @@ function readEvent(view: DataView, bytes: Uint8Array, at: number): TraceEvent {
   const u16 = (offset: number): number => view.getUint16(meta + offset, true);
   const u32 = (offset: number): number => view.getUint32(meta + offset, true);
   return {
-    node: NODE_NAMES.get(view.getUint16(at + L.TE_NODE, true)) ?? `node-${view.getUint16(at + L.TE_NODE, true)}`,
+    node: GRAPH_NODES.get(view.getUint16(at + L.TE_NODE, true))?.name ?? `node-${view.getUint16(at + L.TE_NODE, true)}`,
     kind: view.getUint16(at + L.TE_KIND, true),
     packet: view.getUint32(at + L.TE_ARGS, true),
     args: Array.from({ length: 7 }, (_, i) => view.getUint32(at + L.TE_ARGS + 4 * i, true)),
