@@ -1,12 +1,7 @@
 /** What a packed record is about, for people: the same record has the same description, whatever it says. */
 import * as R from '../../../wasm-core/records.ts';
 import { formatAddress } from '../model/address.ts';
-import type { Batch } from './pack.ts';
-
-const SIZES: Readonly<Record<number, number>> = {
-  [R.RECORD_ROUTE]: R.RT_SIZE, [R.RECORD_NEXTHOP]: R.NX_SIZE, [R.RECORD_ECMP]: R.EC_SIZE, [R.RECORD_LABEL]: R.LB_SIZE,
-  [R.RECORD_FLOATING_IP]: R.FL_SIZE, [R.RECORD_INTERFACE]: R.IX_SIZE, [R.RECORD_VRF]: R.VR_SIZE,
-};
+import { SIZES, type Batch } from './pack.ts';
 
 /** "route 101.101.101.3/32 in vrf 2"; an index beyond the batch is told as such, since it comes from outside. */
 export function describeRecord(batch: Batch | undefined, index: number): string {

@@ -17,7 +17,8 @@ export interface Packed { batches: Batch[]; names: Name[]; records: number }
 /** Bytes of records in one update; agents take messages of up to 16 MiB, but flow control works with small ones. */
 export const MAX_UPDATE_BYTES = 512 * 1024;
 
-const SIZES: Readonly<Record<number, number>> = {
+/** Bytes of a record by kind. */
+export const SIZES: Readonly<Record<number, number>> = {
   [R.RECORD_ROUTE]: R.RT_SIZE, [R.RECORD_NEXTHOP]: R.NX_SIZE, [R.RECORD_ECMP]: R.EC_SIZE, [R.RECORD_LABEL]: R.LB_SIZE,
   [R.RECORD_FLOATING_IP]: R.FL_SIZE, [R.RECORD_INTERFACE]: R.IX_SIZE, [R.RECORD_VRF]: R.VR_SIZE,
 };
