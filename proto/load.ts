@@ -102,8 +102,7 @@ export function pathOf<M>(service: Service<M>, method: keyof M & string): string
 // ---- client ----------------------------------------------------------------------------------------------------------------
 /** A typed client of `service` at `address` ("host:port" or unixAddress(path)); nothing is dialled before the first call. */
 export function createClient<M>(service: Service<M>, address: string, credentials: grpc.ChannelCredentials, options: grpc.ChannelOptions = {}): Client<M> {
-  // Certificates are judged by name and role, not by host; and an address is no name that TLS may send (RFC 6066 section 3).
-  const channel = new grpc.Client(address, credentials, { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': 'wrouter.invalid', ...options });
+  const channel = new grpc.Client(address, credentials, { ...CHANNEL_OPTIONS, ...options });
   const client: Record<string, unknown> = { close: () => channel.close() };
   for (const [name, method] of Object.entries(definitionOf(service))) {
     const encode = method.requestSerialize as (value: unknown) => Buffer;
