@@ -1,5 +1,5 @@
 /** Network devices by ioctl(2) on a socket, so in the network namespace that the process is in. */
-import { check, EOPNOTSUPP, SystemCallError } from './errors.ts';
+import { check } from './errors.ts';
 import type { Libc } from './libc.ts';
 
 const AF_INET = 2;
@@ -134,6 +134,3 @@ function withRequest<T>(libc: Libc, name: string, use: (request: InterfaceReques
     libc.close(fd);
   }
 }
-
-/** True when an error only says that the device or kernel cannot do this. */
-export const isUnsupported = (error: unknown): boolean => error instanceof SystemCallError && error.errno === EOPNOTSUPP;

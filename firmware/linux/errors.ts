@@ -3,9 +3,7 @@ import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import type { Libc } from './libc.ts';
 
-export const { EAGAIN, EBUSY, EINTR, ENOBUFS, ENODEV, EOPNOTSUPP, EPERM, EINVAL, ENETDOWN, ECONNREFUSED, EACCES, ENOMEM, EAFNOSUPPORT } = constants.errno;
-/** Not in node:os: the device disappeared. */
-export const ENXIO = constants.errno.ENXIO;
+export const { EAFNOSUPPORT, EAGAIN, EBUSY, EINTR, EINVAL, ENOBUFS, EOPNOTSUPP, EPERM } = constants.errno;
 
 export class SystemCallError extends Error {
   readonly call: string;

@@ -2,7 +2,7 @@
  * AF_XDP sockets whose frames (UMEM) and rings lie in the WebAssembly memory: the core reads and writes descriptors itself.
  * See Documentation/networking/af_xdp.rst of the kernel.
  */
-import { check, EBUSY, EOPNOTSUPP, EINVAL, SystemCallError } from './errors.ts';
+import { check, EAFNOSUPPORT, EBUSY, EOPNOTSUPP, EINVAL, SystemCallError } from './errors.ts';
 import type { Libc } from './libc.ts';
 import { mapOver, PAGE } from './memory-map.ts';
 
@@ -62,7 +62,7 @@ export interface XdpSocket {
 export function hasXdpSockets(libc: Libc): boolean {
   const fd = libc.socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
   if (fd !== -1) libc.close(fd);
-  return fd !== -1 || libc.errno() !== 97; // EAFNOSUPPORT
+  return fd !== -1 || libc.errno() !== EAFNOSUPPORT;
 }
 
 /**

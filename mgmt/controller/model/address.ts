@@ -63,5 +63,3 @@ export function parseMac(text: string): number | undefined {
   const mac = Number.parseInt(text.replaceAll(':', ''), 16);
   return mac === 0 || (Math.floor(mac / 2 ** 40) & 1) === 1 ? undefined : mac;
 }
-
-export const formatMac = (mac: number): string => mac.toString(16).padStart(12, '0').replace(/..(?=.)/g, '$&:');
