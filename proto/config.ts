@@ -278,7 +278,7 @@ export interface WatchRequest {
 
 export interface Event {
   version: number;
-  /** as it is now; of a deleted one only name, uuid and an empty spec */
+  /** as it became; a deleted one as it was last */
   object: Object | null;
   deleted: boolean;
 }

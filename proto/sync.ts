@@ -115,8 +115,6 @@ export interface Refusal {
 export interface Status {
   ports: PortStatus[];
   lcores: number;
-  /** RFC 3339; empty: in session */
-  headlessSince: string;
 }
 
 export interface PortStatus {
