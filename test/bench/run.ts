@@ -16,6 +16,7 @@ import type { Row } from './rows.ts';
 type Group = (report: (row: Row) => void) => Promise<void>;
 
 const GROUPS: Record<string, () => Promise<Group>> = {
+  bgp: async () => (await import('./groups/bgp.ts')).bgp,
   forwarding: async () => (await import('./groups/forwarding.ts')).forwarding,
   sync: async () => (await import('./groups/sync.ts')).sync,
   tables: async () => (await import('./groups/tables.ts')).tables,

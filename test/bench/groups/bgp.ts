@@ -1,0 +1,107 @@
+/**
+ * The controller's BGP part against real peers in namespaces (root): what we announce is timed until FRR's bgpd shows it, what
+ * comes in until it is a path for VRFs (mgmt/controller/bgp/paths.ts). The whole way from an API call to an appliance is the
+ * controller group's.
+ */
+import { readFileSync } from 'node:fs';
+import { Imports } from '../../../mgmt/controller/bgp/paths.ts';
+import type { VpnPath } from '../../../mgmt/controller/bgp/types.ts';
+import { formatAddress, prefixKey } from '../../../mgmt/controller/model/address.ts';
+import { address, BgpLab, COMPUTE, frrConfiguration, pathOf, peerOf, until } from '../../interop/bgp-lab.ts';
+import { Frr } from '../../interop/frr.ts';
+import type { Row } from '../rows.ts';
+
+const SINGLE = 300;
+const FIRST = address('100.64.0.0');
+const COMPUTES = 1000;
+
+export async function bgp(report: (row: Row) => void): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('the group bgp makes network namespaces: run it as root');
+  await announced(report);
+  await received(report);
+}
+
+/** `count` floating IPs, as of a fleet: many computes, a label each. */
+const floatingIps = (count: number): VpnPath[] => Array.from({ length: count }, (_, at) => {
+  const nextHop = address(COMPUTE) + (at % COMPUTES);
+  return pathOf('0.0.0.0/0', { prefix: prefixKey(FIRST + at, 32), distinguisher: `${formatAddress(nextHop)}:5`, nextHop, label: 16 + Math.floor(at / COMPUTES) });
+});
+
+async function announced(report: (row: Row) => void): Promise<void> {
+  const lab = new BgpLab();
+  const link = lab.router('frr');
+  const frr = new Frr({ namespaces: lab.namespaces, namespace: 'frr', directory: lab.folder('frr'), configuration: frrConfiguration(link) });
+  try {
+    await frr.start();
+    const engine = await lab.engine();
+    await engine.setPeers([peerOf(link)]);
+    await until('a session with FRR', async () => (await frr.peer(link.controller)).state === 'Established');
+    const [up, down]: [number[], number[]] = [[], []];
+    for (const path of floatingIps(SINGLE)) {
+      const prefix = `${formatAddress(Math.floor(path.prefix / 64))}/32`;
+      up.push(await timed(async () => {
+        await engine.announce({ announce: [path], withdraw: [] });
+        while ((await frr.vpn(prefix)).length === 0);
+      }));
+      down.push(await timed(async () => {
+        await engine.announce({ announce: [], withdraw: [path] });
+        while ((await frr.vpn(prefix)).length > 0);
+      }));
+    }
+    for (const [what, times] of [['announced', up], ['withdrawn', down]] as const) {
+      report({ name: `floating IP ${what} → FRR, median of ${SINGLE}`, value: quantile(times, 0.5), unit: 'ms' });
+      report({ name: `floating IP ${what} → FRR, p99`, value: quantile(times, 0.99), unit: 'ms', bar: { kind: '≤', limit: 200 } });
+    }
+    for (const count of [10_000, 100_000]) {
+      const paths = floatingIps(count);
+      const limit = 120_000;
+      const all = await timed(async () => {
+        await engine.announce({ announce: paths, withdraw: [] });
+        await until(`${count} at FRR`, async () => (await frr.peer(link.controller)).prefixes === count, limit);
+      });
+      report({ name: `${count} floating IPs announced → FRR`, value: all / 1000, unit: 's', ...(count === 100_000 ? { bar: { kind: '≤', limit: 25 } as const } : {}) });
+      if (count === 100_000) report({ name: 'engine with them, RSS', value: rss(engine.pid!), unit: 'MiB' });
+      const none = await timed(async () => {
+        await engine.announce({ announce: [], withdraw: paths });
+        await until('none at FRR', async () => (await frr.peer(link.controller)).prefixes === 0, limit);
+      });
+      report({ name: `${count} withdrawn → FRR`, value: none / 1000, unit: 's' });
+    }
+  } finally {
+    await frr.stop();
+    await lab.close();
+  }
+}
+
+async function received(report: (row: Row) => void): Promise<void> {
+  const COUNT = 100_000;
+  const lab = new BgpLab();
+  const link = lab.router('peer');
+  try {
+    const [engine, peer] = [await lab.engine(), await lab.engine({ routerId: address(link.router) }, 'peer')];
+    await peer.announce({ announce: floatingIps(COUNT), withdraw: [] });
+    const imports = new Imports({ destinations: [{ address: address('10.169.0.0'), length: 16 }], own: new Set() });
+    let [count, first] = [0, 0];
+    const done = new Promise<void>((resolve) => engine.on('received', (changes) => {
+      first ||= performance.now();
+      count += imports.change(changes, Date.now()).come.length;
+      if (count === COUNT) resolve();
+    }));
+    await engine.setPeers([peerOf(link)]);
+    await peer.setPeers([{ ...peerOf(link), address: address(link.controller) }]);
+    await done;
+    report({ name: `${COUNT} VPN routes from a peer → paths for VRFs, first to last`, value: (performance.now() - first) / 1000, unit: 's', bar: { kind: '≤', limit: 15 } });
+  } finally {
+    await lab.close();
+  }
+}
+
+async function timed(run: () => Promise<void>): Promise<number> {
+  const began = performance.now();
+  await run();
+  return performance.now() - began;
+}
+
+const quantile = (values: readonly number[], share: number): number => [...values].sort((one, other) => one - other)[Math.ceil(values.length * share) - 1]!;
+
+const rss = (pid: number): number => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
