@@ -4,6 +4,7 @@ import type { Draft } from '../../../proto/load.ts';
 import type { Object as ConfigObject } from '../../../proto/config.ts';
 import type { Row } from '../rows.ts';
 import { House, NETWORK, POD } from './house.ts';
+import { waitedMs } from './process-usage.ts';
 
 const CHANGES = 500;
 const WARM_UP = 50;
@@ -24,7 +25,7 @@ export async function floatingIpRows(report: (row: Row) => void, changes = CHANG
     await house.live(await house.put([floatingIp(0)]));
     await house.startLoad(); // by a floating IP of its own: the measured ones come and go beside it
     await sleep(1000);
-    let times: number[] = [];
+    let times: Times[] = [];
     const load = await house.measureLoad(async () => {
       times = await measure(house, changes);
     });
@@ -35,22 +36,32 @@ export async function floatingIpRows(report: (row: Row) => void, changes = CHANG
   }
 }
 
-function reportTimes(report: (row: Row) => void, when: string, times: readonly number[]): void {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-  report({ name: `floating IP: commit called to live in every lcore, ${when}, p50 of ${times.length}`, value: at(0.5), unit: 'ms' });
-  report({ name: `floating IP: commit called to live in every lcore, ${when}, p99 of ${times.length}`, value: at(0.99), unit: 'ms', bar: { kind: '≤', limit: LIMIT_MS } });
+/** Milliseconds of one change; `waited`: how long the four processes together stood ready without a processor meanwhile. */
+interface Times { readonly all: number; readonly waited: number }
+
+function reportTimes(report: (row: Row) => void, when: string, times: readonly Times[]): void {
+  const what = `floating IP: commit called to live in every lcore, ${when}`;
+  report({ name: `${what}, p50 of ${times.length}`, value: quantile(times.map(({ all }) => all), 0.5), unit: 'ms' });
+  report({ name: `${what}, p99 of ${times.length}`, value: quantile(times.map(({ all }) => all), 0.99), unit: 'ms', bar: { kind: '≤', limit: LIMIT_MS } });
+  // On a machine that others use as well: at least this much of it is ours.
+  report({ name: `${what}, p99 without waits for a processor`, value: quantile(times.map(({ all, waited }) => Math.max(0, all - waited)), 0.99), unit: 'ms' });
 }
 
-/** Creates a floating IP, waits for it, sees the dataplane translate by it, deletes it; milliseconds of each. */
-async function measure(house: House, changes: number): Promise<number[]> {
-  const times: number[] = [];
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** Creates a floating IP, waits for it, sees the dataplane translate by it, deletes it. */
+async function measure(house: House, changes: number): Promise<Times[]> {
+  const times: Times[] = [];
+  const pids = await house.pids();
   for (let i = 1; i <= changes; i++) {
     const object = floatingIp(i % 200 + 10);
-    const started = performance.now();
+    const [started, waited] = [performance.now(), waitedMs(pids)];
     const version = await house.put([object]);
     await house.live(version);
-    times.push(performance.now() - started);
+    times.push({ all: performance.now() - started, waited: waitedMs(pids) - waited });
     await assertTranslates(house, object.floatingIp?.address ?? '');
     await house.live(await house.commit([{ delete: { kind: 'floating-ip', name: object.name ?? '' } }]));
   }

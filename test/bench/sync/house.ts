@@ -115,6 +115,12 @@ export class House {
     return { packets: after.packets - before.packets, seconds: (after.at - before.at) / 1000, cpuSeconds: busiestSeconds(before.threads, after.threads) };
   }
 
+  /** Of this process, the controller, the agent and the dataplane. */
+  async pids(): Promise<number[]> {
+    const { pid } = await this.appliance.dataplane.getState();
+    return [process.pid, this.controller.pid, this.appliance.agentPid, pid].filter((each) => each !== undefined);
+  }
+
   async close(): Promise<void> {
     await this.appliance.stop();
     await this.controller.stop();

@@ -18,3 +18,8 @@ export function busiestSeconds(before: readonly ThreadTime[], after: readonly Th
   const known = new Map(before.map(({ thread, nanoseconds }) => [thread, nanoseconds]));
   return Math.max(...after.map(({ thread, nanoseconds }) => nanoseconds - (known.get(thread) ?? nanoseconds))) / 1e9;
 }
+
+/** Milliseconds that the main threads of processes have stood ready, but without a processor. */
+export function waitedMs(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6, 0);
+}
