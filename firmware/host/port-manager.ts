@@ -4,7 +4,7 @@
  * until no lcore can still be using it.
  */
 import {
-  IF_OWNER, IF_PARENT, IF_TX_QUEUE, INTERFACE_SHIFT, INTERFACES, MAX_LCORES, MAX_QUEUES, Q_INTERFACE, Q_STATE, QS_DRAINING,
+  IF_OWNER, IF_PARENT, IF_TX_QUEUE, INTERFACE_SHIFT, INTERFACES, MAX_LCORES, MAX_QUEUES, Q_FILL, Q_INTERFACE, Q_STATE, QS_DRAINING, R_PRODUCER,
 } from '../../wasm-core/layout.ts';
 import { readDevice } from '../linux/device.ts';
 import { loadLibc } from '../linux/libc.ts';
@@ -232,9 +232,24 @@ export class PortManager {
     this.#writeBindings();
     await this.#configure();
     port.open.activate();
-    const { mac, mtu, mode, warnings } = port.open;
+    const { mac, mtu, mode } = port.open;
+    const warnings = [...port.open.warnings, ...this.#shortcomings(port)];
     log.info({ port: request.name, driver: request.driver, device: request.device, mode, mac, mtu, queues: slots }, 'port is up');
     for (const warning of warnings) log.warn({ port: request.name }, warning);
+  }
+
+  /** What the hardware profile promised and the port has not. */
+  #shortcomings({ request, open, slots }: Port): string[] {
+    const { profile, views } = this.#options;
+    const found: string[] = [];
+    if (profile.offloads.includes('zero-copy') && request.driver === 'af_xdp' && open?.mode !== 'zero-copy') {
+      found.push(`the profile expects zero-copy, but the driver of ${request.device} gives ${open?.mode}: slower; take "zero-copy" out of the profile's offloads where that is known`);
+    }
+    const empty = slots.filter(({ queue }) => (views.u32[(views.u32[(recordOf(queue) + Q_FILL + R_PRODUCER) >>> 2] ?? 0) >>> 2] ?? 0) < request.ring.receive).length;
+    if (empty > 0) {
+      found.push(`${empty} of its ${slots.length} receive queues have fewer than ${request.ring.receive} empty frames, for all ${profile.tables.frames} are taken: raise tables.frames in the profile, or make rings smaller`);
+    }
+    return found;
   }
 
   /**
