@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { CoreExports } from '../../../firmware/host/core.ts';
 import * as L from '../../../wasm-core/layout.ts';
 import * as R from '../../../wasm-core/records.ts';
 
@@ -23,20 +24,10 @@ const W_FIP_NEXT = WORDS + 100;
 const W_ECMP_NEXT = WORDS + 116;
 const W_DIR24_SLOTS = WORDS + 256;
 
-export interface TableExports {
-  init(): number;
-  apply(kind: number, count: number): number;
-  advance(): number;
-  reached(epoch: number): number;
-  collect(): number;
-  resyncBegin(): void;
-  staleCount(kind: number): number;
-  total(kind: number): number;
-  sweep(kind: number): number;
-  dump(kind: number, vrf: number, cursor: number): number;
-  lookup(vrf: number, address: number): number;
-  lookupRib(vrf: number, address: number): number;
-  convert(vrf: number, kind: number): number;
+type ControlExports = Pick<CoreExports,
+  'init' | 'apply' | 'advance' | 'reached' | 'collect' | 'resyncBegin' | 'staleCount' | 'total' | 'sweep' | 'dump' | 'lookup' | 'lookupRib' | 'convert'>;
+
+export interface TableExports extends ControlExports {
   benchLookup(vrf: number, addresses: number, count: number): number;
   benchLabels(labels: number, count: number): number;
   benchFip(keys: number, count: number): number;
