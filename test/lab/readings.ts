@@ -67,6 +67,11 @@ export function dropLines(now: readonly Reading[]): string[] {
   return rows.length === 0 ? [dim('no packet was dropped')] : table(['dropped by', 'reason', '>packets', ''], rows);
 }
 
+/** Packets that died of a reason that drops.json does not know: there must be none. */
+export function unnamedDrops({ drops }: CountersReply): number {
+  return drops.filter(({ text }) => text === '').reduce((sum, { packets }) => sum + packets, 0);
+}
+
 /** Of all lcores: what one round through the graph carried. */
 function packetsPerVector(before: Reading, now: Reading): string {
   const receive = ({ counters }: Reading): { packets: number; bytes: number } => counters.nodes.find(({ name }) => name === 'receive') ?? { packets: 0, bytes: 0 };

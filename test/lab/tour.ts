@@ -4,7 +4,7 @@ import type { LabHost } from './hosts.ts';
 import type { Lab, Pod } from './lab.ts';
 import { ADDRESSES, MACS } from './network.ts';
 import { checksum, ipv4Header, parseAddress, parseMac, pseudoSum } from './packets.ts';
-import { dropLines, interfaceLines, lcoreLines, read, totalLines, type Reading } from './readings.ts';
+import { dropLines, interfaceLines, lcoreLines, read, totalLines, unnamedDrops, type Reading } from './readings.ts';
 import { bitRate, bold, count, cyan, green, milliseconds, pad, red } from './terminal.ts';
 
 const PINGS = 10;
@@ -115,7 +115,7 @@ async function showCounters(appliances: Appliance[], show: Show, judge: Judge): 
   }));
   show([...totalLines(all), '', ...dropLines(all), '']);
   for (const { appliance, counters } of all) {
-    const unnamed = counters.dropped - counters.drops.reduce((sum, { packets }) => sum + packets, 0);
+    const unnamed = unnamedDrops(counters);
     judge(unnamed === 0, `${appliance}: ${count(unnamed)} packets dropped without a name`);
     const missing = counters.received + counters.originated - counters.transmitted - counters.dropped - counters.held;
     judge(missing === 0, `${appliance}: received + originated = transmitted + dropped + held`);
