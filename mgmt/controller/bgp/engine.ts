@@ -63,15 +63,17 @@ export class BgpEngine extends EventEmitter<Events> {
   readonly #options: Required<BgpEngineOptions>;
   readonly #peers = new Map<number, PeerSettings>();
   readonly #paths = new Map<string, VpnPath>();
-  readonly #targets = new Set<string>();
+  #targets: ReadonlySet<string> = new Set();
+  /** What the engine of now has been told. */
+  #told: { peers: Map<number, PeerSettings>; targets: ReadonlySet<string> } = { peers: new Map(), targets: new Set() };
   #speaker: Speaker | undefined;
   #daemon: Daemon | undefined;
   /** Set while the engine has what it shall have, up to `#changed`. */
   #gobgp: Gobgp | undefined;
   #changed = new Map<string, Change>();
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #pumping = false;
-  #peerWork: Promise<unknown> = Promise.resolve();
+  #settling: Promise<unknown> = Promise.resolve();
   #stopping = false;
   #running: Promise<void> = Promise.resolve();
   #lostAt = 0;
@@ -103,6 +105,7 @@ export class BgpEngine extends EventEmitter<Events> {
     if (routes === 'keep') await this.#daemon?.kill();
     else await this.#daemon?.cease();
     await this.#running;
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error('the BGP engine was stopped'));
   }
 
   /** The process that speaks now, undefined between two of them. */
@@ -118,22 +121,16 @@ export class BgpEngine extends EventEmitter<Events> {
     for (const peer of peers) checkPeer(peer, this.#speaker);
     const wanted = new Map(peers.map((peer) => [peer.address, peer]));
     if (wanted.size !== peers.length) throw new BgpRefusal('BGP peers', 'an address is there twice');
-    const gone = [...this.#peers.values()].filter((peer) => JSON.stringify(peer) !== JSON.stringify(wanted.get(peer.address)));
-    const fresh = peers.filter((peer) => JSON.stringify(peer) !== JSON.stringify(this.#peers.get(peer.address)));
-    for (const { address } of gone) this.#peers.delete(address);
-    for (const peer of fresh) this.#peers.set(peer.address, peer);
-    const work = this.#peerWork.then(async () => {
-      const gobgp = this.#gobgp;
-      if (!gobgp) return; // the next one gets them all
-      for (const { address } of gone) await gobgp.deletePeer(address);
-      for (const { address } of gone) if (!this.#peers.has(address)) this.#emitReceived(this.rib.drop(address));
-      for (const peer of fresh) await gobgp.addPeer(peer, false);
-    });
-    this.#peerWork = work.catch(() => undefined);
-    await work;
+    this.#peers.clear();
+    for (const peer of peers) this.#peers.set(peer.address, peer);
+    await this.#reconcile();
   }
 
-  /** Announces and withdraws. Resolves when the engine has taken it. @throws {BgpRefusal} then nothing of it is done. */
+  /**
+   * Announces and withdraws. Resolves when an engine has taken it, this one or the next; rejects when there is none to come.
+   *
+   * @throws {BgpRefusal} then nothing of it is done.
+   */
   async announce({ announce, withdraw }: PathChanges): Promise<void> {
     for (const path of announce) checkPath(path);
     for (const key of withdraw) checkKey(key);
@@ -147,7 +144,7 @@ export class BgpEngine extends EventEmitter<Events> {
       this.#changed.set(id, { key: path, path });
     }
     if (this.#changed.size === 0) return;
-    const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const done = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
     void this.#pump();
     await done;
   }
@@ -156,11 +153,49 @@ export class BgpEngine extends EventEmitter<Events> {
   async setWantedTargets(targets: Iterable<string>): Promise<void> {
     const wanted = new Set(targets);
     for (const target of wanted) if (!isTarget(target)) throw new BgpRefusal('wanted route targets', `${JSON.stringify(target)} is not a route target like target:64512:100`);
-    const changes = [...new Set([...wanted, ...this.#targets])].filter((target) => wanted.has(target) !== this.#targets.has(target))
-      .map((target) => ({ target, wanted: wanted.has(target) }));
-    this.#targets.clear();
-    for (const target of wanted) this.#targets.add(target);
-    if (this.#speaker) await this.#gobgp?.writeMemberships(this.#speaker.asn, this.#speaker.routerId, changes);
+    this.#targets = wanted;
+    await this.#reconcile();
+  }
+
+  /** Brings the engine's peers and memberships to what they shall be; one such work at a time. */
+  #reconcile(): Promise<void> {
+    const work = this.#settling.then(async () => {
+      const gobgp = this.#gobgp;
+      if (!gobgp) return; // the next one gets it all
+      const refused = await this.#settle(gobgp, false).catch((error: { code?: number }) => {
+        if (error.code === status.UNAVAILABLE) return []; // it is gone
+        throw error;
+      });
+      if (refused.length > 0) throw new BgpRefusal('BGP engine', refused.join('; '));
+    });
+    this.#settling = work.catch(() => undefined);
+    return work;
+  }
+
+  /** @returns what it refuses, peer by peer: one bad peer must not keep the others away. */
+  async #settle(gobgp: Gobgp, restarting: boolean): Promise<string[]> {
+    const refused: string[] = [];
+    const { asn, routerId } = this.#speaker!;
+    const [wanted, told] = [this.#targets, this.#told.targets];
+    this.#told.targets = wanted;
+    await gobgp.writeMemberships(asn, routerId, [...new Set([...wanted, ...told])].filter((target) => wanted.has(target) !== told.has(target)).map((target) => ({ target, wanted: wanted.has(target) })));
+    for (const [address, peer] of [...this.#told.peers]) {
+      if (JSON.stringify(peer) === JSON.stringify(this.#peers.get(address))) continue;
+      this.#told.peers.delete(address);
+      await gobgp.deletePeer(address);
+      if (!this.#peers.has(address)) this.#emitReceived(this.rib.drop(address));
+    }
+    for (const [address, peer] of [...this.#peers]) {
+      if (this.#told.peers.has(address)) continue;
+      this.#told.peers.set(address, peer);
+      await gobgp.addPeer(peer, restarting).catch((error: { code?: number; message: string }) => {
+        if (error.code !== status.UNKNOWN) throw error;
+        this.#options.log.error({ peer: formatAddress(address), why: error.message }, 'BGP engine refuses a peer');
+        this.#told.peers.delete(address);
+        refused.push(`peer ${formatAddress(address)}: ${error.message}`);
+      });
+    }
+    return refused;
   }
 
   // ---- what is ---------------------------------------------------------------------------------------------------------------
@@ -237,13 +272,13 @@ export class BgpEngine extends EventEmitter<Events> {
     });
     this.#changed = new Map([...this.#paths].map(([id, path]) => [id, { key: path, path }]));
     while (this.#changed.size > 0) await this.#flush(gobgp);
-    await gobgp.writeMemberships(speaker.asn, speaker.routerId, [...this.#targets].map((target) => ({ target, wanted: true })));
-    const adding = this.#peerWork.then(async () => {
-      for (const peer of this.#peers.values()) await gobgp.addPeer(peer, true);
+    const settling = this.#settling.then(async () => {
+      this.#told = { peers: new Map(), targets: new Set() };
+      await this.#settle(gobgp, true);
       this.#gobgp = gobgp;
     });
-    this.#peerWork = adding.catch(() => undefined);
-    await adding;
+    this.#settling = settling.catch(() => undefined);
+    await settling;
     for (const address of this.rib.stale) if (!this.#peers.has(address)) this.#emitReceived(this.rib.drop(address));
     this.#options.log.info({ pid: daemon.pid, paths: this.#paths.size, peers: this.#peers.size }, 'BGP engine is up');
     this.emit('up');
@@ -285,7 +320,7 @@ export class BgpEngine extends EventEmitter<Events> {
       this.#waiting.unshift(...waiting);
       throw error;
     }
-    for (const resolve of waiting) resolve();
+    for (const { resolve } of waiting) resolve();
   }
 
   /** The engine does not say which route it refuses, and forgets what came after it: so halves are tried until it is found. */
