@@ -2,18 +2,16 @@
  * What an appliance tells its operators: proto/appliance.proto and gRPC's health service, over mutual TLS. Views of the data
  * plane are passed through; nothing here changes anything.
  */
-import * as grpc from '@grpc/grpc-js';
+import type * as grpc from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { Appliance, type ApplianceMethods } from '../../proto/appliance.ts';
 import type { TableReply } from '../../proto/dataplane.ts';
-import { addService, createServer, rpcError, type Handlers } from '../../proto/load.ts';
+import { addService, createServer, type Handlers } from '../../proto/load.ts';
 import type { Caller } from '../pki/credentials.ts';
 import type { ApplianceAgent } from './appliance.ts';
 
 /** A view that the dataplane did not give within this time is answered as UNAVAILABLE or DEADLINE_EXCEEDED. */
 const VIEW_MS = 10_000;
-/** Greatest frame that `trace` takes: what one chunk of the core holds (FRAME_CAPACITY). */
-const FRAME_BYTES = 1792;
 
 /** Names of the health service: the agent itself, the data plane behind it, and its session with a controller. */
 export const HEALTH = { agent: '', dataplane: 'dataplane', session: 'session' } as const;
@@ -36,11 +34,7 @@ export function operations(agent: ApplianceAgent, authorize: (call: Caller) => v
     lcores: (request, call) => { authorize(call); return dataplane.lcores(request, within()); },
     counters: (request, call) => { authorize(call); return dataplane.counters(request, within()); },
     dropLog: (request, call) => { authorize(call); return dataplane.dropLog(request, within()); },
-    trace: (request, call) => {
-      authorize(call);
-      if (request.frame.length > FRAME_BYTES) throw rpcError(grpc.status.INVALID_ARGUMENT, `the frame has ${request.frame.length} bytes; at most ${FRAME_BYTES} can be traced`);
-      return dataplane.trace(request, within());
-    },
+    trace: (request, call) => { authorize(call); return dataplane.trace(request, within()); },
     table: async function* (request, call) {
       authorize(call);
       const stream = dataplane.table(request);
