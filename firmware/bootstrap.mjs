@@ -33,6 +33,7 @@ const PROGRAMS = [
   { program: 'openssl', package: 'openssl', development: true },
   { program: 'gobgpd', package: 'gobgpd', development: true },
   { file: '/usr/lib/frr/bgpd', package: 'frr', development: true },
+  { program: 'etcd', package: 'etcd-server', development: true },
   { program: 'bird', package: 'bird2', development: true },
   { program: 'ping', package: 'iputils-ping' },
 ];

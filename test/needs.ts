@@ -28,6 +28,7 @@ const NEEDS: Readonly<Record<string, Need>> = {
     present: () => inPath('ovs-vswitchd') && inPath('ovsdb-server'),
     reason: 'needs Open vSwitch (openvswitch-switch)',
   },
+  etcd: { present: () => inPath('etcd'), reason: 'needs etcd (etcd-server)' },
   gobgp: { present: () => inPath('gobgpd'), reason: 'needs GoBGP (gobgpd)' },
   frr: { present: () => existsSync('/usr/lib/frr/bgpd'), reason: 'needs FRRouting (frr)' },
   bird: { present: () => inPath('bird'), reason: 'needs BIRD 2 (bird2)' },

@@ -3,22 +3,24 @@
  * The controller:
  *
  *   node mgmt/controller/controller.ts --store FILE --listen HOST:PORT --pki DIR [--name NAME] [--log-level LEVEL]
+ *   node mgmt/controller/controller.ts --store etcd://HOST:PORT[,HOST:PORT…] --store-pki DIR …
  *
- * Keeps its objects in FILE, serves the config API and the sync stream, ends cleanly on SIGTERM or SIGINT. Port 0 takes any; the
+ * Keeps its objects in FILE, or in the etcd that it shares with other controllers (docs/store.md); serves the config API and the sync stream, ends cleanly on SIGTERM or SIGINT. Port 0 takes any; the
  * line "listening" in the log says which.
  */
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { Engine } from './engine.ts';
 import { serve } from './server.ts';
-import { SqliteStore } from './store/sqlite.ts';
+import { openStore } from './store/open.ts';
+import { isShared } from './store/store.ts';
 
-const USAGE = 'usage: node mgmt/controller/controller.ts --store FILE --listen HOST:PORT --pki DIR [--name NAME] [--log-level LEVEL]';
+const USAGE = 'usage: node mgmt/controller/controller.ts --store FILE|etcd://HOST:PORT[,…] --listen HOST:PORT --pki DIR [--store-pki DIR] [--name NAME] [--log-level LEVEL]';
 
-function options(): { store: string; listen: string; pki: string; name: string; level: string } {
+function options(): { store: string; listen: string; pki: string; storePki: string | undefined; name: string; level: string } {
   const { values } = parseArgs({
     options: {
-      'store': { type: 'string' }, 'listen': { type: 'string', default: '127.0.0.1:8082' }, 'pki': { type: 'string' },
+      'store': { type: 'string' }, 'listen': { type: 'string', default: '127.0.0.1:8082' }, 'pki': { type: 'string' }, 'store-pki': { type: 'string' },
       'name': { type: 'string', default: 'controller' }, 'log-level': { type: 'string', default: 'info' },
     },
   });
@@ -27,13 +29,20 @@ function options(): { store: string; listen: string; pki: string; name: string; 
   if (!Object.hasOwn(pino.levels.values, values['log-level']) && values['log-level'] !== 'silent') {
     throw new Error(`--log-level ${values['log-level']}: one of ${Object.keys(pino.levels.values).join(', ')}, silent`);
   }
-  return { store: values.store, listen: values.listen, pki: values.pki, name: values.name, level: values['log-level'] };
+  return { store: values.store, listen: values.listen, pki: values.pki, storePki: values['store-pki'], name: values.name, level: values['log-level'] };
 }
 
 async function main(): Promise<void> {
-  const { store: file, listen, pki, name, level } = options();
+  const { store: where, listen, pki, storePki, name, level } = options();
   const log = pino({ level, name: 'controller' }, pino.destination({ fd: 2, sync: true }));
-  const store = new SqliteStore(file);
+  const store = await openStore(where, storePki, name);
+  if (isShared(store)) {
+    store.on('lost', (error) => {
+      // Appliances go on with what they have, and to another controller; whoever supervises this one starts it again.
+      log.fatal({ error: error.message }, 'cannot follow the store');
+      process.exit(1);
+    });
+  }
   const engine = await Engine.open(store);
   const listening = await serve(engine, listen, pki, name, log);
   log.info({ address: `${listen.slice(0, listen.lastIndexOf(':'))}:${listening.port}`, version: engine.version, stateId: store.stateId, appliances: engine.compiler.appliances.size }, 'listening');

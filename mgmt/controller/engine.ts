@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Operation } from '../../proto/config.ts';
+import type { Appliance } from './compile/appliance.ts';
 import { Compiler, type Outcome } from './compile/compiler.ts';
 import { KeySet } from './compile/keys.ts';
 import { decodeObject, encodeObject } from './model/codec.ts';
@@ -11,8 +12,11 @@ import type { Stored } from './model/kinds.ts';
 import { Objects } from './model/objects.ts';
 import { Refusal } from './model/refusal.ts';
 import { stage, type Change } from './model/transaction.ts';
-import { Exhausted, Numbering } from './routing/numbering.ts';
-import type { Store } from './store/store.ts';
+import { Exhausted, Numbering, type NumberJournal, type NumberRow, type SlotsRow } from './routing/numbering.ts';
+import { isShared, Overtaken, type Store, type StoreCommit } from './store/store.ts';
+
+/** How often a transaction is decided anew because another controller's came first. */
+const MAX_TRIES = 20;
 
 /** Of what the compile step makes out of the same objects. Raise it when that changes: appliances are then resynced. */
 const COMPILE_FORMAT = 1;
@@ -44,7 +48,16 @@ export class Engine extends EventEmitter<Events> {
   /** What the store holds, compiled. */
   static async open(store: Store): Promise<Engine> {
     const engine = new Engine(store);
-    if (store.format !== COMPILE_FORMAT) await engine.#touchAll();
+    while (store.format !== COMPILE_FORMAT) {
+      await engine.#touchAll().catch((error: unknown) => {
+        if (!(error instanceof Overtaken)) throw error;
+        engine.#follow();
+      });
+    }
+    if (isShared(store)) {
+      store.on('waiting', () => engine.#enqueue(async () => engine.#follow()));
+      engine.#follow();
+    }
     return engine;
   }
 
@@ -69,7 +82,27 @@ export class Engine extends EventEmitter<Events> {
    * @throws {Refusal} what is wrong with them.
    */
   commit(operations: readonly Operation[], dryRun = false): Promise<Committed> {
-    const result = this.#queue.then(() => this.#commit(operations, dryRun));
+    return this.#enqueue(async () => {
+      for (let tries = 1; ; tries++) {
+        this.#follow();
+        const { version } = this;
+        try {
+          const committed = await this.#commit(operations, dryRun);
+          // That nothing had to change was decided by what is known here: another controller may have changed it before.
+          if (committed.version > version || !(await this.#isBehind())) return committed;
+        } catch (error) {
+          const again = error instanceof Overtaken || error instanceof Refusal && await this.#isBehind();
+          if (!again || tries === MAX_TRIES) throw error;
+        }
+      }
+    });
+  }
+
+  /** Whether another controller has committed what is not known here yet. */
+  async #isBehind(): Promise<boolean> { return isShared(this.store) && this.store.sync(); }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
     this.#queue = result.catch(() => undefined);
     return result;
   }
@@ -125,6 +158,39 @@ export class Engine extends EventEmitter<Events> {
     return { version, objects };
   }
 
+  /** Carries out what other controllers have committed. */
+  #follow(): void {
+    if (!isShared(this.store)) return;
+    for (let commit = this.store.take(); commit; commit = this.store.take()) this.#carryOut(commit);
+  }
+
+  /** Compiles here what another controller has decided, with the numbers that it gave out. */
+  #carryOut(commit: StoreCommit): void {
+    const { version, puts, deletes } = commit;
+    const changes: Change[] = [
+      ...deletes.map(({ kind, name }) => ({ kind, name, before: this.objects.get(kind, name), after: undefined })),
+      ...puts.map(({ kind, name, bytes }) => ({ kind, name, before: this.objects.get(kind, name), after: decodeObject(bytes) })),
+    ];
+    for (const { kind, name, after } of changes) {
+      if (after) this.objects.put(after);
+      else this.objects.remove(kind, name);
+    }
+    const known = new Map(this.#compiler.appliances);
+    let outcomes: Outcome[] | undefined;
+    try {
+      this.#numbering.expect(commit.numbers);
+      outcomes = this.#compiler.apply(changes, version);
+    } catch {
+      // Judged below: the compiled state is unusable, and made anew.
+    }
+    if (!outcomes || !sameDecision(commit, this.#numbering.takeJournal(), outcomes)) {
+      this.#rebuild();
+      outcomes = commit.appliances.map(({ appliance: name, keys }) => outcomeOf(name, keys, this.#compiler.appliances.get(name), known.get(name))).filter((outcome) => outcome !== undefined);
+    }
+    this.emit('committed', { version, changes, outcomes });
+    this.emit('settled');
+  }
+
   /** After a failed transaction: what is durable, compiled from scratch, is by construction the state before it. */
   #rebuild(): void {
     const released = this.#numbering;
@@ -145,4 +211,21 @@ export class Engine extends EventEmitter<Events> {
     const versions = new Map([...store.appliances()].map(({ appliance, version }) => [appliance, version]));
     for (const appliance of this.#compiler.appliances.values()) appliance.version = versions.get(appliance.name) ?? store.version;
   }
+}
+
+/** Whether compiling here has given out the same numbers, and touched the same appliances, as the controller that decided. */
+function sameDecision(commit: StoreCommit, { numbers, slots }: NumberJournal, outcomes: readonly Outcome[]): boolean {
+  const text = (rows: readonly unknown[]): string => rows.map((row) => JSON.stringify(row)).sort().join('\n');
+  const number = ({ scope, number, key, freed }: NumberRow): unknown => [scope, number, key, freed];
+  const group = ({ scope, key, slots }: SlotsRow): unknown => [scope, key, slots];
+  return text(commit.numbers.map(number)) === text(numbers.map(number)) && text(commit.slots.map(group)) === text(slots.map(group))
+    && text(commit.appliances.map(({ appliance }) => appliance)) === text(outcomes.map(({ appliance }) => appliance.name));
+}
+
+function outcomeOf(name: string, keys: string | null, now: Appliance | undefined, before: Appliance | undefined): Outcome | undefined {
+  const appliance = now ?? before;
+  if (!appliance) return undefined;
+  const touched = keys === null ? new KeySet() : KeySet.decode(keys);
+  if (keys === null) touched.flood();
+  return { appliance, touched, gone: !now };
 }

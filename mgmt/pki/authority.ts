@@ -25,7 +25,7 @@ const BACKDATE_MS = 3600 * 1000;
 /** One certificate to issue. */
 export interface Subject { readonly name: string; readonly role: Role }
 
-const ROLES: readonly Role[] = ['controller', 'appliance', 'operator'];
+const ROLES: readonly Role[] = ['controller', 'appliance', 'operator', 'store'];
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** Throws unless `subject` can be issued: a name that is safe as a file name and as a DNS label, and one of the roles. */

@@ -9,7 +9,8 @@ import type { PeerCertificate } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { rpcError } from '../../proto/load.ts';
 
-export type Role = 'controller' | 'appliance' | 'operator';
+/** "store" is etcd, when controllers share one. */
+export type Role = 'controller' | 'appliance' | 'operator' | 'store';
 
 export interface Identity { name: string; role: string }
 

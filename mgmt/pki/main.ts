@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { issue, openAuthority, checkSubject, type Subject } from './authority.ts';
 import type { Role } from './credentials.ts';
 
-const USAGE = 'usage: node mgmt/pki/main.ts --dir DIR ROLE NAME [ROLE NAME …]   (roles: controller, appliance, operator)';
+const USAGE = 'usage: node mgmt/pki/main.ts --dir DIR ROLE NAME [ROLE NAME …]   (roles: controller, appliance, operator, store)';
 
 const { values, positionals } = parseArgs({ options: { dir: { type: 'string' } }, allowPositionals: true });
 if (!values.dir || positionals.length === 0 || positionals.length % 2 !== 0) {

@@ -57,6 +57,8 @@ export class Numbering {
   readonly #released = new Map<string, number>();
   #numbers = new Map<string, NumberRow>();
   #slotRows = new Map<string, SlotsRow>();
+  /** What another controller gave out in the transaction that is being followed. */
+  readonly #expected = new Map<string, number>();
   /** Of the transaction under way. */
   version = 0;
 
@@ -66,7 +68,7 @@ export class Numbering {
     const numbers = this.#space(scope);
     const known = numbers.held.get(key);
     if (known !== undefined) return known;
-    const number = this.#fresh(appliance, scope, numbers);
+    const number = this.#follow(numbers, `${scope}\n${key}`) ?? this.#fresh(appliance, scope, numbers);
     numbers.held.set(key, number);
     this.#write({ scope, number, key, freed: 0 });
     return number;
@@ -128,11 +130,17 @@ export class Numbering {
     for (const [appliance, version] of other.#released) this.#released.set(appliance, version);
   }
 
+  /** Until the next takeJournal these keys get these numbers and no others: another controller has given them out. */
+  expect(rows: readonly NumberRow[]): void {
+    for (const { scope, key, number, freed } of rows) if (freed === 0) this.#expected.set(`${scope}\n${key}`, number);
+  }
+
   /** What changed since the last call. */
   takeJournal(): NumberJournal {
     const journal = { numbers: [...this.#numbers.values()], slots: [...this.#slotRows.values()] };
     this.#numbers = new Map();
     this.#slotRows = new Map();
+    this.#expected.clear();
     return journal;
   }
 
@@ -180,6 +188,14 @@ export class Numbering {
       return oldest.number;
     }
     throw new Exhausted(scope, range);
+  }
+
+  #follow(numbers: Numbers, scopeAndKey: string): number | undefined {
+    const number = this.#expected.get(scopeAndKey);
+    if (number === undefined) return undefined;
+    numbers.freed = numbers.freed.filter((each) => each.number !== number);
+    numbers.next = Math.max(numbers.next, number + 1);
+    return number;
   }
 
   #space(scope: string): Numbers {

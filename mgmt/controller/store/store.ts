@@ -52,3 +52,26 @@ export interface Store {
   readonly format: number;
   close(): void;
 }
+
+/**
+ * A store that other controllers write to as well. Their commits wait until they are taken, so that what is read changes only
+ * when its user says so; as long as one waits, or came first, commit() rejects with Overtaken.
+ */
+export interface SharedStore extends Store {
+  /** "waiting": there is something to take. "lost": it can no longer follow the others, for good. */
+  on(event: 'waiting', listener: () => void): unknown;
+  on(event: 'lost', listener: (error: Error) => void): unknown;
+  /** The next version, which what is read now includes; undefined: there is none. */
+  take(): StoreCommit | undefined;
+  /** Asks for what was committed before this call: all of it has been taken or waits when it resolves. True: something waits. */
+  sync(): Promise<boolean>;
+}
+
+export const isShared = (store: Store): store is SharedStore => 'take' in store;
+
+/** Another controller's commit came first. Nothing of this one is kept: take what waits, and decide anew. */
+export class Overtaken extends Error {
+  constructor(version: number) {
+    super(`version ${version} was made by another controller`);
+  }
+}

@@ -1,103 +1,11 @@
-// What every store must do. The list is of stores, so that another engine is held to the same.
+// The embedded store keeps what every store must. (etcd: test/integration/controller/store-etcd.test.ts.)
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite } from 'uvu';
-import * as assert from 'uvu/assert';
 import { SqliteStore } from '../../../mgmt/controller/store/sqlite.ts';
-import type { Store, StoreCommit, StoredRow } from '../../../mgmt/controller/store/store.ts';
+import { conformance } from './store-conformance.ts';
 
-const STORES: readonly { readonly name: string; readonly open: (folder: string) => Store }[] = [
-  { name: 'sqlite', open: (folder) => new SqliteStore(join(folder, 'store.db')) },
-];
-
-const row = (name: string, version: number, bytes = `${name}@${version}`): StoredRow => ({ kind: 'project', name, uuid: `uuid-${name}`, version, bytes: Buffer.from(bytes) });
-const commit = (version: number, more: Partial<StoreCommit> = {}): StoreCommit => ({ version, puts: [], deletes: [], numbers: [], slots: [], appliances: [], ...more });
-const texts = (rows: Iterable<StoredRow> | undefined): string[] => [...rows ?? []].map(({ bytes }) => Buffer.from(bytes).toString());
-
-for (const { name, open } of STORES) {
-  const test = suite<{ folder: string; store: Store }>(`store ${name}`);
-  test.before.each((context) => {
-    context.folder = mkdtempSync(join(tmpdir(), 'wrouter-store-'));
-    context.store = open(context.folder);
-  });
-  test.after.each(({ folder, store }) => {
-    store.close();
-    rmSync(folder, { recursive: true });
-  });
-  const reopen = (context: { folder: string; store: Store }): Store => {
-    context.store.close();
-    context.store = open(context.folder);
-    return context.store;
-  };
-
-  test('an empty store has an identity that stays, and version 0', (context) => {
-    const { stateId } = context.store;
-    assert.ok(stateId.length > 8);
-    assert.is(context.store.version, 0);
-    assert.is(reopen(context).stateId, stateId);
-  });
-
-  test('objects, numbers and slots come back as they were committed last', async (context) => {
-    await context.store.commit(commit(1, { puts: [row('b', 1), row('a', 1)], numbers: [{ scope: 'c1/vrf', number: 1, key: 'x', freed: 0 }], slots: [{ scope: 'c1', key: 'g', slots: ['m', ''] }] }));
-    await context.store.commit(commit(2, { puts: [row('a', 2)], deletes: [row('b', 1)], numbers: [{ scope: 'c1/vrf', number: 1, key: '', freed: 2 }], slots: [{ scope: 'c1', key: 'g', slots: [] }], format: 5 }));
-    const store = reopen(context);
-    assert.is(store.version, 2);
-    assert.is(store.format, 5);
-    assert.equal(texts(store.objects()), ['a@2']);
-    assert.equal([...store.numbers()].map((each) => ({ ...each })), [{ scope: 'c1/vrf', number: 1, key: '', freed: 2 }]);
-    assert.equal([...store.slots()], []);
-  });
-
-  test('objects come in the order of their creation', async ({ store }) => {
-    await store.commit(commit(1, { puts: [row('z', 1)] }));
-    await store.commit(commit(2, { puts: [row('a', 2)] }));
-    await store.commit(commit(3, { puts: [row('z', 3)] }));
-    assert.equal(texts(store.objects()), ['z@3', 'a@2']);
-  });
-
-  test('a commit out of turn is refused, and leaves nothing', async ({ store }) => {
-    let error: unknown;
-    await store.commit(commit(2, { puts: [row('a', 2)] })).catch((each: unknown) => { error = each; });
-    assert.match(String(error), /version 2 on version 0/);
-    assert.equal(texts(store.objects()), []);
-  });
-
-  test('history tells every step after a version, whole transactions at a time', async ({ store }) => {
-    await store.commit(commit(1, { puts: [row('a', 1), row('b', 1)] }));
-    await store.commit(commit(2, { puts: [row('c', 2), row('d', 2)] }));
-    await store.commit(commit(3, { deletes: [row('a', 1)] }));
-    assert.equal(texts(store.history(0, 100)), ['a@1', 'b@1', 'c@2', 'd@2', 'a@1']);
-    assert.equal(texts(store.history(0, 3)), ['a@1', 'b@1'], 'not the half of version 2');
-    assert.equal(texts(store.history(1, 1)), ['c@2', 'd@2'], 'but a version that is larger than the limit is taken whole');
-    assert.equal(store.history(2, 100)!.map(({ deleted, version }) => [deleted, version]), [[true, 3]]);
-    assert.is(store.history(4, 100), undefined, 'the future is not known');
-    assert.equal(texts(store.versionsOf('project', 'a')), ['a@1', 'a@1']);
-  });
-
-  test('changes of an appliance since a version, as far as the log reaches', async (context) => {
-    const { store } = context;
-    await store.commit(commit(1, { appliances: [{ appliance: 'c1', keys: 'one' }] }));
-    await store.commit(commit(2, { appliances: [{ appliance: 'c2', keys: 'other' }] }));
-    await store.commit(commit(3, { appliances: [{ appliance: 'c1', keys: 'three' }] }));
-    assert.equal(store.changesSince('c1', 1), ['three']);
-    assert.equal(store.changesSince('c1', 0), ['one', 'three']);
-    assert.equal(store.changesSince('c1', 3), []);
-    assert.is(store.changesSince('c1', 4), undefined, 'a later version is another history');
-    assert.is(store.changesSince('nobody', 1), undefined);
-    await store.commit(commit(4, { appliances: [{ appliance: 'c1', keys: null }] }));
-    assert.is(store.changesSince('c1', 3), undefined, 'too much changed in version 4');
-    assert.equal(store.changesSince('c1', 4), []);
-    assert.equal([...reopen(context).appliances()].map((each) => ({ ...each })), [{ appliance: 'c1', version: 4, floor: 4 }, { appliance: 'c2', version: 2, floor: 1 }]);
-  });
-
-  test('the log of an appliance is bounded', async ({ store }) => {
-    for (let version = 1; version <= 1300; version++) await store.commit(commit(version, { appliances: [{ appliance: 'c1', keys: `k${version}` }] }));
-    assert.is(store.changesSince('c1', 100), undefined);
-    const floor = [...store.appliances()][0]!.floor;
-    assert.ok(floor >= 200, `floor ${floor}`);
-    assert.is(store.changesSince('c1', floor)!.length, 1300 - floor);
-  });
-
-  test.run();
-}
+conformance('sqlite', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wrouter-store-'));
+  return { open: () => new SqliteStore(join(folder, 'store.db')), remove: () => rmSync(folder, { recursive: true }) };
+});

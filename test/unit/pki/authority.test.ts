@@ -44,7 +44,7 @@ test('names that would leave the folder, and roles that are none, are refused', 
   }
   let error: unknown;
   await createPki(folder, [{ name: 'x', role: 'king' as never }]).catch((each: unknown) => { error = each; });
-  assert.match(String(error), /one of controller, appliance, operator/);
+  assert.match(String(error), /one of controller, appliance, operator, store/);
 });
 
 test.run();

@@ -1,0 +1,134 @@
+/**
+ * A store's state in memory, as a function of its commits: for stores whose own reads would be too slow to be called in between.
+ * Objects and numbers whole; history and changes of appliances as far back as their bounds reach.
+ */
+import type { Kind } from '../model/kinds.ts';
+import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
+import type { ApplianceVersion, HistoryRow, StoreCommit, StoredRow } from './store.ts';
+
+/** Steps of history that are kept: versions over all objects, and what their objects take together. */
+const HISTORY_VERSIONS = 10_000;
+const HISTORY_BYTES = 64 * 1024 * 1024;
+/** Changes per appliance that are kept: beyond them an appliance is resynced. */
+const APPLIANCE_CHANGES = 1_000;
+
+interface Change { readonly version: number; readonly keys: string }
+
+export class Mirror {
+  version = 0;
+  format = 0;
+  /** Newest version that the history no longer tells. */
+  historyFloor = 0;
+  readonly objects = new Map<string, StoredRow>();
+  readonly numbers = new Map<string, NumberRow>();
+  readonly slots = new Map<string, SlotsRow>();
+  readonly appliances = new Map<string, ApplianceVersion>();
+  readonly #changes = new Map<string, Change[]>();
+  #history: HistoryRow[] = [];
+  #historyBytes = 0;
+
+  /** The next version. */
+  apply(commit: StoreCommit): void {
+    const { version, puts, deletes, numbers, slots, appliances, format } = commit;
+    for (const row of deletes) this.objects.delete(objectKey(row));
+    for (const row of puts) this.objects.set(objectKey(row), row);
+    for (const row of numbers) this.numbers.set(numberKey(row), row);
+    for (const row of slots) {
+      if (row.slots.length > 0) this.slots.set(slotsKey(row), row);
+      else this.slots.delete(slotsKey(row));
+    }
+    for (const { appliance, keys } of appliances) {
+      const floor = keys === null ? version : this.appliances.get(appliance)?.floor ?? version - 1;
+      this.appliances.set(appliance, { appliance, version, floor });
+    }
+    if (format !== undefined) this.format = format;
+    this.version = version;
+    this.record(commit);
+  }
+
+  /** The log's part of a commit, whose state is here already. */
+  record({ version, puts, deletes, appliances }: StoreCommit): void {
+    for (const row of puts) this.#step({ ...row, version, deleted: false });
+    for (const row of deletes) this.#step({ ...row, version, deleted: true });
+    this.#trimHistory(version);
+    for (const { appliance, keys } of appliances) {
+      if (keys === null) this.#changes.delete(appliance);
+      else this.#change(appliance, { version, keys });
+    }
+  }
+
+  changesSince(appliance: string, version: number): string[] | undefined {
+    const known = this.appliances.get(appliance);
+    if (!known || version < known.floor || version > this.version) return undefined;
+    return (this.#changes.get(appliance) ?? []).filter((change) => change.version > version).map(({ keys }) => keys);
+  }
+
+  /** Whole transactions: at most `limit` steps, unless the first one alone has more. */
+  history(version: number, limit: number): HistoryRow[] | undefined {
+    if (version < this.historyFloor || version > this.version) return undefined;
+    const start = this.#firstAfter(version);
+    const after = this.#history;
+    let end = Math.min(after.length, start + limit);
+    if (end < after.length || end - start === limit) {
+      const cut = after[end - 1]?.version;
+      let whole = end;
+      if (after[end]?.version === cut) while (whole > start && after[whole - 1]!.version === cut) whole--;
+      if (whole === start) while (end < after.length && after[end]!.version === cut) end++;
+      else end = whole;
+    }
+    return after.slice(start, end);
+  }
+
+  versionsOf(kind: Kind, name: string): HistoryRow[] {
+    return this.#history.filter((row) => row.kind === kind && row.name === name).reverse();
+  }
+
+  #step(row: HistoryRow): void {
+    this.#history.push(row);
+    this.#historyBytes += row.bytes.length;
+  }
+
+  #trimHistory(version: number): void {
+    let floor = Math.max(this.historyFloor, version - HISTORY_VERSIONS);
+    let [at, bytes] = [0, this.#historyBytes];
+    // A version goes whole; the newest stays, however large.
+    for (let row = this.#history[at]; row && row.version < version && (row.version <= floor || bytes > HISTORY_BYTES); row = this.#history[++at]) {
+      bytes -= row.bytes.length;
+      floor = Math.max(floor, row.version);
+    }
+    this.historyFloor = floor;
+    while (this.#history[at] && this.#history[at]!.version <= floor) bytes -= this.#history[at++]!.bytes.length;
+    // By hundredths: the rest moves in memory each time.
+    if (at < 100 && bytes <= HISTORY_BYTES && this.#historyBytes <= HISTORY_BYTES) return;
+    this.#history = this.#history.slice(at);
+    this.#historyBytes = bytes;
+  }
+
+  #change(appliance: string, change: Change): void {
+    const changes = this.#changes.get(appliance);
+    if (!changes) {
+      this.#changes.set(appliance, [change]);
+      return;
+    }
+    changes.push(change);
+    if (changes.length <= APPLIANCE_CHANGES * 1.1) return;
+    const gone = changes.splice(0, changes.length - APPLIANCE_CHANGES).at(-1)!.version;
+    const known = this.appliances.get(appliance);
+    if (known) this.appliances.set(appliance, { ...known, floor: Math.max(known.floor, gone) });
+  }
+
+  /** Index of the first step after `version`: steps are in order. */
+  #firstAfter(version: number): number {
+    let [low, high] = [0, this.#history.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#history[middle]!.version <= version) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export const objectKey = ({ kind, name }: { kind: string; name: string }): string => `${kind} ${name}`;
+export const numberKey = ({ scope, number }: { scope: string; number: number }): string => `${scope} ${number}`;
+export const slotsKey = ({ scope, key }: { scope: string; key: string }): string => `${scope}\n${key}`;
