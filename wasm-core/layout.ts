@@ -58,6 +58,8 @@ export const H_DIR24_CHANGES: usize = 64;
 export const H_FIP_CHANGES: usize = 68;
 /** Writers' own words: bump pointers and free lists, owned by `tables/`. 1 KiB from here. */
 export const H_WRITER: usize = 0x0400;
+/** A word that stays zero. */
+export const H_ZERO: usize = 0x0800;
 
 // ---- lcores ------------------------------------------------------------------------------------------------------------
 export const MAX_WORKERS: u32 = 16;
@@ -101,6 +103,8 @@ export const LC_EVENTS: usize = 80;
 /** Queue that the next vector begins with, and when neighbours and held packets were last aged. */
 export const LC_NEXT_QUEUE: usize = 84;
 export const LC_AGED_MS: usize = 88;
+/** Where loops that only fetch cache lines put what they read, so that no compiler takes them away. */
+export const LC_TOUCHED: usize = 92;
 export const LC_QUEUES: usize = 0x0400; // u16 queue index x MAX_QUEUES
 export const LC_LIST_COUNTS: usize = 0x0200; // u32 per node
 export const LC_KICKS: usize = 0x0C00; // u16 x 512

@@ -1,7 +1,7 @@
 /** The data plane's memory: 4 GiB that cost nothing until they are touched, and typed views over all of it. */
 import {
-  FRAME_SHIFT, FRAMES, H_FIP_MASK, H_FRAMES, H_ICMP_BURST, H_ICMP_RATE, H_LCORES, H_MAX_INTERFACES, H_MAX_NEXTHOPS, H_MAX_VRFS, H_SEED, HEADER,
-  LC_RANDOM, LCORE_SHIFT, LCORES, MAX_FRAMES, MAX_LCORES, MEMORY_PAGES, RINGS,
+  FRAMES, H_FIP_MASK, H_FRAMES, H_ICMP_BURST, H_ICMP_RATE, H_LCORES, H_MAX_INTERFACES, H_MAX_NEXTHOPS, H_MAX_VRFS, H_SEED, HEADER,
+  LC_RANDOM, LCORE_SHIFT, LCORES, MAX_LCORES, MEMORY_PAGES, RINGS,
 } from '../../wasm-core/layout.ts';
 import { randomBytes } from 'node:crypto';
 import { loadLibc } from '../linux/libc.ts';
@@ -53,7 +53,7 @@ export function useHugePages(views: MemoryViews): void {
   const libc = loadLibc();
   if (libc === undefined) return;
   const base = libc.address(views.u8);
-  for (const [from, to] of [[LCORES, RINGS], [FRAMES, FRAMES + (MAX_FRAMES << FRAME_SHIFT)]] as const) {
+  for (const [from, to] of [[LCORES, RINGS], [FRAMES, views.u8.length]] as const) {
     preferHugePages(libc, base + from, to - from);
   }
 }

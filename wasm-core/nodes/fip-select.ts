@@ -8,7 +8,7 @@ import {
   M_ROOT, M_SCRATCH, M_SNAT, M_SRC, M_VRF, MF_SNAT, TAG_CHAIN, TAG_VRF_SHIFT,
 } from '../layout';
 import { NODE_FIP_SELECT, NODE_NEXTHOP } from '../generated';
-import { lpmFirst, lpmLookup, lpmMatch, lpmRest, lpmRoot } from '../tables/lpm';
+import { lpmEntry, lpmLookup, lpmMatch, lpmRest, lpmRoot } from '../tables/lpm';
 import { countersOf, countNode, listCount, listOf, setListCount } from './graph';
 import { countVrf } from './ip4-lookup';
 import { traceNode } from './trace';
@@ -70,7 +70,12 @@ export function fipSelect(lc: usize): void {
     const lane: usize = load<u32>(meta, M_SNAT) as usize;
     const root: u64 = lpmRoot(load<u32>(lane, FIP_TAG) >>> TAG_VRF_SHIFT);
     store<u64>(meta, root, M_ROOT);
-    store<u32>(meta, lpmFirst(root, load<u32>(meta, M_DST)), M_SCRATCH);
+    store<u32>(meta, lpmEntry(root, load<u32>(meta, M_DST)) as u32, M_SCRATCH);
+  }
+  // Only loads that miss: the shorter the loop, the more of them overlap.
+  for (let at: usize = list; at != end; at += 4) {
+    const meta: usize = load<u32>(at) as usize;
+    store<u32>(meta, load<u32>(load<u32>(meta, M_SCRATCH) as usize), M_SCRATCH);
   }
   const nexthopList: usize = listOf(lc, NODE_NEXTHOP);
   let nexthopNext: usize = nexthopList + ((listCount(lc, NODE_NEXTHOP) as usize) << 2);

@@ -1,7 +1,7 @@
 /** Loops of lookups for the bench, over the same inlined readers as the graph. Each returns a hash of its results. */
 import { fipPrivate } from './fip';
-import { FIP_DELTA, FIP_NEW } from '../layout';
-import { lpmFirst, lpmRest, lpmRoot } from './lpm';
+import { FIP_DELTA, FIP_NEW, LEAF_NH_MASK, RESULTS, VECTOR } from '../layout';
+import { lpmEntry, lpmRest, lpmRoot } from './lpm';
 import { labelNexthop } from './nexthop';
 
 @inline
@@ -9,14 +9,23 @@ function mix(hash: u32, value: u32): u32 {
   return rotl<u32>(hash ^ value, 5) * 0x9E3779B1;
 }
 
-/** Next hops of `count` u32 addresses (network order) at `addresses`. */
+/**
+ * Next hops of `count` u32 addresses (network order) at `addresses`, a vector at a time and in the graph's stages (fip-select):
+ * where the first words lie, the loads that miss, the rest. RESULTS is the scratch.
+ */
 export function benchLookup(vrf: u32, addresses: usize, count: u32): u32 {
   const root: u64 = lpmRoot(vrf);
-  const end: usize = addresses + ((count as usize) << 2);
   let hash: u32 = 0;
-  for (let at: usize = addresses; at != end; at += 4) {
-    const address: u32 = load<u32>(at);
-    hash = mix(hash, lpmRest(root, address, lpmFirst(root, address)) & 0x000FFFFF);
+  let left: u32 = count;
+  let at: usize = addresses;
+  while (left != 0) {
+    const n: u32 = left < VECTOR ? left : VECTOR;
+    const end: usize = (n as usize) << 2;
+    for (let i: usize = 0; i != end; i += 4) store<u32>(i, lpmEntry(root, load<u32>(at + i)) as u32, RESULTS);
+    for (let i: usize = 0; i != end; i += 4) store<u32>(i, load<u32>(load<u32>(i, RESULTS) as usize), RESULTS);
+    for (let i: usize = 0; i != end; i += 4) hash = mix(hash, lpmRest(root, load<u32>(at + i), load<u32>(i, RESULTS)) & LEAF_NH_MASK);
+    at += end;
+    left -= n;
   }
   return hash;
 }

@@ -31,25 +31,34 @@ export function fipBucket(table: usize, iface: u32, address: u32): usize {
   return table + ((home as usize) << FIP_BUCKET_SHIFT);
 }
 
-/**
- * Lane of a key, looked for from its bucket on; 0 = none. A lane that is replaced may move from where the search has not been
- * yet to where it has been already, so one that finds nothing while lanes were taken away begins again.
- */
+/** Lane of a key in one bucket, 0 = not there. Which lane it is must not be a branch, which would wait for the bucket to arrive from memory. */
+@inline
+function fipLane(bucket: usize, iface: u32, address: u32): usize {
+  const keys: v128 = i32x4.eq(v128.load(bucket), i32x4.splat(address as i32));
+  const tags: v128 = i32x4.eq(v128.and(v128.load(bucket, FIP_TAG), i32x4.splat(TAG_INTERFACE_MASK as i32)), i32x4.splat(iface as i32));
+  const found: i32 = i32x4.bitmask(v128.and(keys, tags));
+  return found == 0 ? 0 : bucket + ((ctz<i32>(found) as usize) << 2);
+}
+
+/** Lane of a key, looked for from its bucket on; 0 = none. Most lie in their own bucket. */
 @inline
 export function fipFind(table: usize, bucket: usize, iface: u32, address: u32): usize {
-  // All four lanes at once: which one it is must not be a branch, which would wait for the bucket to arrive from memory.
-  const wanted: v128 = i32x4.splat(address as i32);
-  const owner: v128 = i32x4.splat(iface as i32);
-  const interfaces: v128 = i32x4.splat(TAG_INTERFACE_MASK as i32);
+  const lane: usize = fipLane(bucket, iface, address);
+  return lane != 0 ? lane : fipSearch(table, bucket, iface, address);
+}
+
+/**
+ * The whole search. A lane that is replaced may move from where the search has not been yet to where it has been already, so one
+ * that finds nothing while lanes were taken away begins again.
+ */
+function fipSearch(table: usize, bucket: usize, iface: u32, address: u32): usize {
   let changes: u32 = atomic.load<u32>(HEADER + H_FIP_CHANGES);
   let at: usize = bucket;
   while (true) {
-    const keys: v128 = v128.load(at);
-    const tags: v128 = v128.and(v128.load(at, FIP_TAG), interfaces);
-    const found: i32 = i32x4.bitmask(v128.and(i32x4.eq(keys, wanted), i32x4.eq(tags, owner)));
-    if (found != 0) return at + ((ctz<i32>(found) as usize) << 2);
+    const lane: usize = fipLane(at, iface, address);
+    if (lane != 0) return lane;
     // Writers keep lanes empty, and never empty one that a probe must pass.
-    if (i32x4.bitmask(i32x4.eq(keys, i32x4.splat(0))) == 0) {
+    if (i32x4.bitmask(i32x4.eq(v128.load(at), i32x4.splat(0))) == 0) {
       at = fipNextBucket(table, at);
       continue;
     }

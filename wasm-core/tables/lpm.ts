@@ -10,7 +10,7 @@
  * Addresses are words in network order.
  */
 import {
-  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_CHANGES, H_DIR24_MOVING, HEADER, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, LPM_DIR24, LPM_POPTRIE,
+  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_CHANGES, H_DIR24_MOVING, H_ZERO, HEADER, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, LPM_DIR24, LPM_POPTRIE,
   POPTRIE_LEAF, VRF_SHIFT, VRFS,
 } from '../layout';
 
@@ -46,12 +46,24 @@ export function lpmFirst(root: u64, address: u32): u32 {
   return 0;
 }
 
+/** Where the first word of a lookup lies; a loop that loads only this overlaps its cache misses. 32 bits are read, 16 count in DIR-24-8. */
+@inline
+export function lpmEntry(root: u64, address: u32): usize {
+  const key: u32 = bswap<u32>(address);
+  const kind: u32 = ((root >> 32) as u32) & 0xFF;
+  const base: usize = (root as u32) as usize;
+  if (kind == LPM_DIR24) return base + (((key >> 8) as usize) << 1);
+  if (kind == LPM_POPTRIE) return base + (((key >> ((root >> 40) as u32)) as usize) << 2);
+  return HEADER + H_ZERO; // an empty table begins with no route
+}
+
 /** From a first word to the next hop; length bits are there for a Poptrie, 0 for DIR-24-8. */
 @inline
 export function lpmRest(root: u64, address: u32, first: u32): u32 {
   if ((((root >> 32) as u32) & 0xFF) == LPM_POPTRIE) return poptrieRest(root, address, first);
-  if (first < DIR24_GROUP) return first;
-  return dir24Group(root, address, first);
+  const entry: u32 = first & 0xFFFF;
+  if (entry < DIR24_GROUP) return entry;
+  return dir24Group(root, address, entry);
 }
 
 /** From a first word to next hop and length, both of one moment. */

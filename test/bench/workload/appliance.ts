@@ -126,12 +126,12 @@ export function writeAddresses(core: Core, random: Random, routes: Routes, count
   for (let i = 0; i < count; i++) core.view.setUint32(KEYS + 4 * i, coveredAddress(random, routes));
 }
 
-/** Keys for benchFip: pairs of an interface and one of its private addresses. */
+/** Keys for benchFip: pairs of a private address and its interface. */
 export function writeFipKeys(core: Core, random: Random, count: number): void {
   for (let i = 0; i < count; i++) {
     const fip = random.below(FLOATING_IPS);
-    core.view.setUint32(KEYS + 8 * i, workloadOf(fip), true);
-    core.view.setUint32(KEYS + 8 * i + 4, PRIVATE + fip);
+    core.view.setUint32(KEYS + 8 * i, PRIVATE + fip);
+    core.view.setUint32(KEYS + 8 * i + 4, workloadOf(fip), true);
   }
 }
 
