@@ -38,8 +38,8 @@ export function dropNode(lc: usize): void {
       log(lc, meta);
     }
     const frame: usize = load<u32>(meta, M_FRAME) as usize;
+    store<u32>(meta, 0, M_FRAME); // first: an lcore may be ended anywhere, and no frame may be given back twice
     if (frame >= FRAMES) giveFrame(lc, frame);
-    store<u32>(meta, 0, M_FRAME);
   }
   countNode(lc, NODE_DROP, count);
   setListCount(lc, NODE_DROP, 0);

@@ -54,12 +54,19 @@ export function hold(lc: usize, meta: usize, neighbour: u32): void {
   store<u16>(entry, load<u32>(meta, M_VRF) as u16, HE_VRF);
   store<u16>(entry, load<u16>(meta, M_FLAGS), HE_FLAGS);
   store<u16>(entry, load<u16>(meta, M_RX_IF), HE_RX_IF);
-  store<u32>(lc, count + 1, LC_HELD_COUNT);
   atomic.add<u32>(neighbourAt(neighbour) + NB_HELD, 1);
-  store<u32>(meta, 0, M_FRAME); // no longer a frame of this vector
+  // At no moment in both places: an lcore may be ended anywhere, and reclaim gives back what its vector still has.
+  store<u32>(meta, 0, M_FRAME);
+  store<u32>(lc, count + 1, LC_HELD_COUNT);
 }
 
-/** A meta record for a held packet, 0 when the vector has none left. The entry stays until the caller removes it. */
+/** False when the packet has left the entry: an lcore that was ended in the middle of a walk leaves such entries. */
+@inline
+export function isHeld(entry: usize): bool {
+  return load<u32>(entry, HE_FRAME) != 0;
+}
+
+/** A meta record that takes the packet out of its entry, 0 when the vector has none left. The caller removes the entry. */
 export function heldMeta(lc: usize, entry: usize): usize {
   const meta: usize = newMeta(lc);
   if (meta == 0) return 0;
@@ -76,7 +83,9 @@ export function heldMeta(lc: usize, entry: usize): usize {
   store<u32>(meta, load<u32>(entry, HE_DST), M_DST);
   store<u32>(meta, nexthop, M_NH);
   store<u16>(meta, load<u16>(nexthopAt(nexthop), NH_INTERFACE), M_TX_IF);
-  store<u32>(meta, load<u32>(entry, HE_FRAME), M_FRAME);
+  const frame: u32 = load<u32>(entry, HE_FRAME);
+  store<u32>(entry, 0, HE_FRAME);
+  store<u32>(meta, frame, M_FRAME);
   return meta;
 }
 

@@ -18,7 +18,7 @@ import { IPV4_DESTINATION } from '../packet/ipv4';
 import { neighbourAt, neighbourClaim, neighbourKey } from '../tables/neighbour';
 import { nexthopAt } from '../tables/nexthop';
 import { countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
-import { heldAt, heldHasRoom, heldMeta, heldNeighbour, hold, restoreArrived, unhold } from './held';
+import { heldAt, heldHasRoom, heldMeta, heldNeighbour, hold, isHeld, restoreArrived, unhold } from './held';
 import { dropWithError } from './icmp-error';
 import { askAgain, askFirst, giveUp } from './neighbour-state';
 import { traceNode } from './trace';
@@ -108,6 +108,7 @@ function walkHeld(lc: usize, aging: bool): void {
   let room: bool = true;
   for (let i: u32 = 0; i < count; i++) {
     const entry: usize = heldAt(lc, i);
+    if (!isHeld(entry)) continue;
     const index: u32 = heldNeighbour(entry);
     if (room) {
       if (atomic.load<u64>(neighbourAt(index) + NB_MAC) != 0) {
