@@ -49,6 +49,9 @@ test('two interfaces of one appliance with one address are one route; the other 
   assert.equal(announcements.change([], [one]).announce.map(({ label }) => label), [30]);
   assert.equal(announcements.change([], [other]).announce.map(({ label }) => label), [20]);
   assert.equal(announcements.change([other], []), { announce: [announcementOf(one)], withdraw: [] });
+  const preferred = exported({ id: 'preferred', label: 40, preference: PREFERENCE.connected });
+  assert.equal(announcements.change([], [preferred]).announce.map(({ label }) => label), [40], 'preference goes before labels');
+  assert.equal(announcements.change([preferred], []).announce.map(({ label }) => label), [30]);
   assert.equal(announcements.change([one], []).withdraw.map(vpnKey), ['10.169.25.20:5 ' + keyOf('101.101.101.3/32')]);
 });
 
@@ -149,8 +152,7 @@ test('preference: local preference, then AS path, then origin; a workload and a 
 test('imported by differences = imported from scratch', () => {
   const path = fc.record({
     peer: fc.constantFrom(1, 2), distinguisher: fc.constantFrom('1:1', '1:2'), prefix: fc.constantFrom('0.0.0.0/0', '198.51.100.0/24').map(keyOf),
-    label: fc.constantFrom(0, 2001, 2002), nextHop: fc.constantFrom(GATEWAY, GATEWAY + 1, COMPUTE, 1), localPreference: fc.constantFrom(100, 200),
-    targets: fc.constantFrom<string[]>([], ['target:1:1']),
+    label: fc.constantFrom(2001, 2001, 2002, 0), nextHop: fc.constantFrom(GATEWAY, GATEWAY, GATEWAY + 1, COMPUTE), localPreference: fc.constantFrom(100, 200),
   }).map(received);
   const policies: TunnelPolicy[] = [POLICY, { ...POLICY, destinations: [] }, { destinations: [parsePrefix('0.0.0.0/0')!], own: new Set() }];
   const step = fc.oneof({ weight: 6, arbitrary: fc.array(fc.tuple(path, fc.boolean()), { maxLength: 6 }) }, { weight: 1, arbitrary: fc.constantFrom(...policies) });
