@@ -1,6 +1,7 @@
 /** Forwarding on frames in memory: lookups, egress and ingress of the core that lcores run, against its C twin in the same run. */
 import * as L from '../../../wasm-core/layout.ts';
 import * as R from '../../../wasm-core/records.ts';
+import { pinToOneProcessor } from '../affinity.ts';
 import { KEYS } from '../assembly/pool.ts';
 import type { Row } from '../rows.ts';
 import { interleave, median, Mismatch } from '../side.ts';
@@ -30,7 +31,9 @@ const LIMITS = { egress: { warm: 1.25, cold: 1.2 }, ingress: { warm: 1.3, cold: 
 
 export async function forwarding(report: (row: Row) => void): Promise<void> {
   const harness = buildHarness();
-  const twin = new TwinSide(buildTwin());
+  const program = buildTwin();
+  const unpin = pinToOneProcessor();
+  const twin = new TwinSide(program);
   try {
     const random = new Random(SEED);
     const routes = makeRoutes(random, ROUTES, TUNNELS);
@@ -40,6 +43,7 @@ export async function forwarding(report: (row: Row) => void): Promise<void> {
     await manyVrfs(harness, twin, dir24, report);
   } finally {
     await twin.end();
+    unpin();
   }
 }
 
