@@ -1,6 +1,6 @@
 // needs: netns, gobgp, frr, bird
 //
-// Restarts lose nothing, whoever it is that restarts: our engine (killed, hung, ended with us), or a peer.
+// Restarts lose nothing, whoever it is that restarts: our engine (killed, or ended with us), or a peer.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
