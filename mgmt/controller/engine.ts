@@ -147,7 +147,7 @@ export class Engine extends EventEmitter<Events> {
       });
     } catch (error) {
       staged.undo();
-      this.#rebuild();
+      this.#withdraw(changes);
       this.#settled = true;
       this.emit('settled');
       throw error;
@@ -191,6 +191,19 @@ export class Engine extends EventEmitter<Events> {
     this.emit('settled');
   }
 
+  /** After a transaction that did not become durable: compiles the way back, with the numbers that were there before. */
+  #withdraw(changes: readonly Change[]): void {
+    const back = changes.map(({ kind, name, before, after }) => ({ kind, name, before: after, after: before }));
+    let same = false;
+    try {
+      same = this.#numbering.rollBack(() => this.#compiler.apply(back, this.version));
+    } catch {
+      // The compiled state is unusable.
+    }
+    if (same) this.#takeVersions();
+    else this.#rebuild();
+  }
+
   /** After a failed transaction: what is durable, compiled from scratch, is by construction the state before it. */
   #rebuild(): void {
     const released = this.#numbering;
@@ -208,6 +221,12 @@ export class Engine extends EventEmitter<Events> {
       for (const object of this.objects.all(kind)) all.push({ kind, name: object.name, before: undefined, after: object });
     }
     this.#compiler.apply(all, store.version);
+    this.#takeVersions();
+  }
+
+  /** What is compiled is what is durable: so are the versions of the appliances. */
+  #takeVersions(): void {
+    const { store } = this;
     const versions = new Map([...store.appliances()].map(({ appliance, version }) => [appliance, version]));
     for (const appliance of this.#compiler.appliances.values()) appliance.version = versions.get(appliance.name) ?? store.version;
   }

@@ -36,6 +36,13 @@ export class Exhausted extends Error {
   }
 }
 
+/** The way back of a journal. */
+class Undo {
+  readonly numbers: (() => void)[] = [];
+  readonly slots: (() => void)[] = [];
+  readonly released: NumberRow[] = [];
+}
+
 class Numbers {
   readonly range: Range;
   readonly held = new Map<string, number>();
@@ -59,6 +66,9 @@ export class Numbering {
   #slotRows = new Map<string, SlotsRow>();
   /** What another controller gave out in the transaction that is being followed. */
   readonly #expected = new Map<string, number>();
+  /** How to take back what is in the journal, and what was in the one taken last. */
+  #undo = new Undo();
+  #undoTaken = new Undo();
   /** Of the transaction under way. */
   version = 0;
 
@@ -68,8 +78,16 @@ export class Numbering {
     const numbers = this.#space(scope);
     const known = numbers.held.get(key);
     if (known !== undefined) return known;
+    const { next, freed } = numbers;
+    const [oldest] = freed;
     const number = this.#follow(numbers, `${scope}\n${key}`) ?? this.#fresh(appliance, scope, numbers);
     numbers.held.set(key, number);
+    this.#undo.numbers.push(() => {
+      numbers.held.delete(key);
+      numbers.next = next;
+      numbers.freed = freed;
+      if (oldest && freed[0] !== oldest) freed.unshift(oldest);
+    });
     this.#write({ scope, number, key, freed: 0 });
     return number;
   }
@@ -86,6 +104,11 @@ export class Numbering {
     if (number === undefined) return;
     numbers.held.delete(key);
     numbers.freed.push({ number, version: this.version });
+    this.#undo.released.push({ scope, key, number, freed: 0 });
+    this.#undo.numbers.push(() => {
+      numbers.freed.pop();
+      numbers.held.set(key, number);
+    });
     this.#write({ scope, number, key: '', freed: this.version });
   }
 
@@ -94,9 +117,7 @@ export class Numbering {
    * A group that is new gets its members in the order given.
    */
   slots(appliance: string, key: string, members: readonly string[]): readonly string[] {
-    let groups = this.#slots.get(appliance);
-    if (!groups) this.#slots.set(appliance, groups = new Map());
-    const before = groups.get(key) ?? [];
+    const before = this.#slots.get(appliance)?.get(key) ?? [];
     const after = before.map((member) => (members.includes(member) ? member : ''));
     for (const member of members) {
       if (after.includes(member)) continue;
@@ -105,14 +126,14 @@ export class Numbering {
       else after.push(member);
     }
     if (after.length !== before.length || after.some((member, at) => member !== before[at])) {
-      groups.set(key, after);
+      this.#setSlots(appliance, key, after);
       this.#slotRows.set(`${appliance}\n${key}`, { scope: appliance, key, slots: after });
     }
     return after;
   }
 
   dropSlots(appliance: string, key: string): void {
-    if (this.#slots.get(appliance)?.delete(key)) this.#slotRows.set(`${appliance}\n${key}`, { scope: appliance, key, slots: [] });
+    if (this.#setSlots(appliance, key, undefined)) this.#slotRows.set(`${appliance}\n${key}`, { scope: appliance, key, slots: [] });
   }
 
   /** A removed appliance's numbers are freed, not forgotten: one that comes back under its name still holds the old ones. */
@@ -141,7 +162,30 @@ export class Numbering {
     this.#numbers = new Map();
     this.#slotRows = new Map();
     this.#expected.clear();
+    [this.#undoTaken, this.#undo] = [this.#undo, new Undo()];
     return journal;
+  }
+
+  /**
+   * Takes back what the journal last taken says: it has not become durable. `compile` compiles the way back; whatever it takes
+   * again gets the number that it had, and what else it takes and releases on the way leaves nothing.
+   *
+   * @returns whether the numbers that it ended with are those from before; if not, compile from scratch.
+   */
+  rollBack(compile: () => void): boolean {
+    const before = this.#undoTaken;
+    for (const undo of before.slots.reverse()) undo();
+    // A key that was released several times had the first of these numbers.
+    const had = new Map(before.released.reverse().map((row) => [`${row.scope}\n${row.key}`, row]));
+    this.expect([...had.values()]);
+    compile();
+    const { numbers, slots } = this.takeJournal();
+    for (const undo of [...before.numbers, ...this.#undoTaken.numbers].reverse()) undo();
+    this.#undoTaken = new Undo();
+    const isHeld = ({ scope, key, number }: NumberRow): boolean => this.#spaces.get(scope)?.held.get(key) === number;
+    const taken = numbers.filter(({ freed }) => freed === 0);
+    const back = new Set(taken.map(({ scope, key }) => `${scope}\n${key}`));
+    return slots.length === 0 && taken.every(isHeld) && [...had].every(([scopeAndKey, row]) => !isHeld(row) || back.has(scopeAndKey));
   }
 
   /** As the store has it. */
@@ -188,6 +232,20 @@ export class Numbering {
       return oldest.number;
     }
     throw new Exhausted(scope, range);
+  }
+
+  /** What the group was before. */
+  #setSlots(appliance: string, key: string, slots: readonly string[] | undefined): readonly string[] | undefined {
+    let groups = this.#slots.get(appliance);
+    if (!groups) this.#slots.set(appliance, groups = new Map());
+    const before = groups.get(key);
+    const set = (to: readonly string[] | undefined): void => {
+      if (to) groups.set(key, to);
+      else groups.delete(key);
+    };
+    set(slots);
+    this.#undo.slots.push(() => set(before));
+    return before;
   }
 
   #follow(numbers: Numbers, scopeAndKey: string): number | undefined {

@@ -20,6 +20,7 @@ const digits = (number: number): string => String(number).padStart(DIGITS, '0');
 export const KEYS = {
   identity: 'wrouter/identity',
   head: 'wrouter/head',
+  turn: 'wrouter/turn',
   snapshot: 'wrouter/snapshot',
   log: (version: number): string => `wrouter/log/${digits(version)}`,
   logEnd: 'wrouter/log0',

@@ -5,8 +5,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Draft } from '../../../proto/load.ts';
-import type { Compare, KeyValue, RequestOp } from '../../../proto/etcd.ts';
+import type { Compare, KeyValue, RequestOp, TxnRequest } from '../../../proto/etcd.ts';
 import type { LogEntry as Entry, Snapshot as Pointer, SnapshotPart as Part } from '../../../proto/store.ts';
 import type { Kind } from '../model/kinds.ts';
 import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
@@ -22,6 +23,10 @@ const PART_BYTES = 1024 * 1024;
 const MAX_PARTS = 100;
 /** Parts that no commit has taken up go by themselves after so long. */
 const PART_LEASE_S = 120;
+/** Overtaken so often in a row, a controller asks for a turn, in which others wait; it ends with its commit, or after so long. */
+const PATIENCE = 3;
+const TURN_S = 2;
+const TURN_PAUSE_MS = 10;
 /** A snapshot is written when the log since the last has grown beyond it, and beyond this. */
 const LOG_BYTES = 8 * 1024 * 1024;
 const LOG_VERSIONS = 20_000;
@@ -42,6 +47,9 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
   #logBytes = 0;
   #working: Promise<void> | undefined;
   #committing = '';
+  readonly #name = randomUUID();
+  /** How often in a row. */
+  #overtaken = 0;
   #lost: Error | undefined;
   #closed = false;
 
@@ -102,13 +110,14 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
   async commit(commit: StoreCommit): Promise<void> {
     this.#check();
     if (commit.version !== this.version + 1) throw new Error(`commit of version ${commit.version} on version ${this.version}`);
-    if (this.#pending.length > 0) throw new Overtaken(commit.version);
+    if (this.#pending.length > 0) throw this.#overtake(commit.version);
     const id = this.#committing = randomUUID();
     try {
       const bytes = encodeCommit(commit);
       const pending = { commit, id, revision: await this.#write(commit.version, id, bytes), bytes: bytes.length };
       if (this.#pending[0]?.id === id) this.#pending.shift();
       this.#advance(pending);
+      this.#overtaken = 0;
     } finally {
       this.#committing = '';
       if (this.#pending.length > 0) this.emit('waiting');
@@ -126,7 +135,6 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
 
   /** Makes a commit; its revision. Each try is on the same condition, so that at most one of them is carried out. */
   async #write(version: number, id: string, bytes: Buffer): Promise<number> {
-    const end = Date.now() + CALL_MS;
     const parts = bytes.length <= PART_BYTES ? 0 : Math.ceil(bytes.length / PART_BYTES);
     if (parts > MAX_PARTS) throw new Error(`the transaction is ${bytes.length} bytes, etcd holds ${MAX_PARTS * PART_BYTES} in one: divide it`);
     const keys = Array.from({ length: parts }, (_, part) => KEYS.commitPart(version, id, part));
@@ -135,21 +143,55 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
       for (const [part, key] of keys.entries()) await this.#client.put(key, bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES), lease);
     }
     const entry = LogEntry.encode({ version, id, parts, commit: parts > 0 ? Buffer.alloc(0) : bytes });
-    const reply = await this.#client.txn({
-      compare: [isAt(KEYS.head, this.#headRevision)],
-      // A part that is there stays, without its lease; one that is not makes etcd refuse the whole.
-      success: [put(KEYS.head, Head.encode({ version, id })), put(KEYS.log(version), entry), ...keys.map((key) => ({ requestPut: { key: Buffer.from(key), ignoreValue: true } }))],
-      failure: [get(KEYS.head), get(KEYS.log(version))],
-    }, Math.max(1000, end - Date.now()));
-    if (reply.succeeded) return reply.header!.revision;
+    let turn = this.#overtaken >= PATIENCE ? await this.#takeTurn() : 0;
+    for (const end = Date.now() + CALL_MS; ; await sleep(TURN_PAUSE_MS)) {
+      const reply = await this.#client.txn(this.#making(version, id, entry, keys, turn));
+      if (reply.succeeded) return reply.header!.revision;
 
-    const [head, made] = reply.responses.map(({ responseRange }) => responseRange?.kvs[0]);
-    const newest = head ? Head.decode(head.value).version : 0;
-    if (newest < version) throw this.#gone(newest);
-    // An earlier try was carried out, its answer was lost.
-    if (made && LogEntry.decode(made.value).id === id) return made.modRevision;
-    await this.#catchUp();
-    throw new Overtaken(version);
+      const [head, made, holder] = reply.responses.map(({ responseRange }) => responseRange?.kvs[0]);
+      const newest = head ? Head.decode(head.value).version : 0;
+      // An earlier try was carried out, its answer was lost.
+      if (made && LogEntry.decode(made.value).id === id) return made.modRevision;
+      if (newest < version - 1) throw this.#gone(newest);
+      if (newest >= version) {
+        await this.#catchUp();
+        throw this.#overtake(version);
+      }
+      if (head!.modRevision !== this.#headRevision) throw this.#gone(newest);
+      // It is another's turn, or ours has run out.
+      if (Date.now() > end) throw new EtcdUnavailable(`another controller has kept its turn to write to etcd for ${CALL_MS} ms`, false);
+      turn = holder?.value.toString() === this.#name ? holder.modRevision : 0;
+    }
+  }
+
+  #making(version: number, id: string, entry: Buffer, parts: readonly string[], turn: number): Draft<TxnRequest> {
+    return {
+      compare: [isAt(KEYS.head, this.#headRevision), isAt(KEYS.turn, turn)],
+      // A part that is there stays, without its lease; one that is not makes etcd refuse the whole.
+      success: [
+        put(KEYS.head, Head.encode({ version, id })), put(KEYS.log(version), entry),
+        ...parts.map((key) => ({ requestPut: { key: Buffer.from(key), ignoreValue: true } })),
+        ...turn > 0 ? [remove(KEYS.turn, '')] : [],
+      ],
+      failure: [get(KEYS.head), get(KEYS.log(version)), get(KEYS.turn)],
+    };
+  }
+
+  #overtake(version: number): Overtaken {
+    this.#overtaken++;
+    return new Overtaken(version);
+  }
+
+  /** Its revision, if it is ours; 0 if it is another's. */
+  async #takeTurn(): Promise<number> {
+    const lease = await this.#client.grant(TURN_S);
+    const reply = await this.#client.txn({
+      compare: [isAt(KEYS.turn, 0)],
+      success: [{ requestPut: { key: Buffer.from(KEYS.turn), value: Buffer.from(this.#name), lease } }], failure: [get(KEYS.turn)],
+    });
+    if (reply.succeeded) return reply.header!.revision;
+    const holder = reply.responses[0]?.responseRange?.kvs[0];
+    return holder?.value.toString() === this.#name ? holder.modRevision : 0;
   }
 
   #advance({ commit, revision, bytes }: Pending): void {

@@ -10,6 +10,7 @@ import type { ApplianceMessage, ControllerMessage, Hello, Status, SyncMethods } 
 import { requireRole } from '../../pki/credentials.ts';
 import type { Engine } from '../engine.ts';
 import { virtualRouterName } from '../model/kinds.ts';
+import { isShared } from '../store/store.ts';
 import { Session, type Opening } from './session.ts';
 
 /** First wait after an appliance refused a whole message; doubled up to the last. */
@@ -141,6 +142,9 @@ export class SyncServer {
     const { name } = presence;
     const empty = hello.stateId === '';
     const foreign = !empty && (hello.stateId !== store.stateId || hello.version > store.version);
+    if (foreign && !presence.adopt && hello.stateId === store.stateId && isShared(store)) {
+      throw rpcError(grpc.status.UNAVAILABLE, `${name} holds version ${hello.version} from another controller, this one knows ${store.version} and catches up: try again, or another one`);
+    }
     if (foreign && !presence.adopt) {
       presence.problem = `${name} holds version ${hello.version} of another history (${hello.stateId}), not of this controller's (${store.stateId} at ${store.version}), and forwards by it; `
         + 'to empty it and give it this controller\'s state, resync it with force';

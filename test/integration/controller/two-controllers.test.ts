@@ -163,7 +163,7 @@ test('etcd stalls: a clear error in bounded time; then the change is there once 
     const error = await one.commit([network(round)]).then(() => undefined, (each: unknown) => each);
     const took = performance.now() - since;
     assert.instance(error, EtcdUnavailable);
-    assert.match(String(error), /did not answer a transaction in 5000 ms/);
+    assert.match(String(error), /did not answer a transaction in \d+ ms/);
     assert.ok((error as EtcdUnavailable).uncertain, 'it says that it does not know');
     assert.ok(took < 20_000, `after ${took} ms`);
     assert.is(one.objects.get('virtual-network', `${P}:n${round}`), undefined, 'what is not durable is not shown');

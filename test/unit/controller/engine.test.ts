@@ -1,0 +1,158 @@
+// A commit that does not become durable leaves nothing: neither in the objects, nor in the compiled state, nor in the numbers. And
+// engines over one log come to the same state, whoever of them commits when.
+import { EventEmitter } from 'node:events';
+import * as fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Appliance } from '../../../mgmt/controller/compile/appliance.ts';
+import { packAll, Packer } from '../../../mgmt/controller/compile/pack.ts';
+import { Engine } from '../../../mgmt/controller/engine.ts';
+import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
+import { decodeCommit, encodeCommit } from '../../../mgmt/controller/store/etcd-records.ts';
+import { Mirror } from '../../../mgmt/controller/store/mirror.ts';
+import { SqliteStore } from '../../../mgmt/controller/store/sqlite.ts';
+import { Overtaken, type SharedStore, type StoreCommit } from '../../../mgmt/controller/store/store.ts';
+import type { Operation } from '../../../proto/config.ts';
+import { Tables } from '../../integration/controller/simulated-appliance.ts';
+import { deletion, put } from './objects.ts';
+
+const P = 'default-domain:p';
+const COMPUTES = [1, 2, 3];
+const compute = (at: number): Operation => put({ name: `default-global-system-config:c${at}`, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `192.168.1.${10 + at}/24`, mac: '02:00:00:00:00:01' } } });
+const network = (at: number, target: number): Operation => put({ name: `${P}:n${at}`, virtualNetwork: { subnets: [{ prefix: `10.${at}.0.0/24` }], routeTargets: target ? [`target:64512:${target}`] : [] } });
+const vmi = (at: number, net: number, host: number): Operation => put({ name: `${P}:v${at}`, virtualMachineInterface: { virtualNetwork: `${P}:n${net}`, virtualRouter: host ? `default-global-system-config:c${host}` : '', port: host ? `tap${at}` : '' } });
+const shared = (at: number, net: number, vmis: readonly number[]): Operation => put({ name: `ip-${at}`, instanceIp: { address: `10.${net}.0.${10 + at}`, virtualNetwork: `${P}:n${net}`, virtualMachineInterfaces: vmis.map((each) => `${P}:v${each}`) } });
+
+const [two, three, four] = [fc.constantFrom(0, 1), fc.constantFrom(1, 2, 3), fc.constantFrom(1, 2, 3, 4)];
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  { weight: 3, arbitrary: fc.tuple(four, two, fc.constantFrom(0, 1, 2, 3)).map(([at, net, host]) => vmi(at, net, host)) },
+  { weight: 5, arbitrary: fc.tuple(three, two, fc.subarray([1, 2, 3, 4])).map(([at, net, vmis]) => shared(at, net, vmis)) },
+  { weight: 1, arbitrary: fc.tuple(two, fc.constantFrom(0, 1)).map(([at, target]) => network(at, target)) },
+  { weight: 1, arbitrary: three.map(compute) },
+  { weight: 2, arbitrary: four.map((at) => deletion('virtual-machine-interface', `${P}:v${at}`)) },
+  { weight: 2, arbitrary: three.map((at) => deletion('instance-ip', `ip-${at}`)) },
+  { weight: 1, arbitrary: three.map((at) => deletion('virtual-router', `default-global-system-config:c${at}`)) },
+);
+const steps = fc.array(fc.record({ operations: fc.array(operation, { minLength: 1, maxLength: 6 }), fails: fc.boolean() }), { minLength: 1, maxLength: 25 });
+
+function whole(state: Appliance): string {
+  const tables = new Tables();
+  for (const packer = new Packer(), walk = packAll(state, packer); ;) {
+    const done = walk.next().done;
+    for (const batch of packer.take().batches) tables.applyBatch(batch);
+    if (done) return tables.text();
+  }
+}
+
+/** What is compiled, and what would be given out next. */
+function stateOf({ compiler, numbering, version }: Engine): unknown {
+  const copy = numbering.clone();
+  return {
+    version, compiled: [...compiler.appliances.values()].map((appliance) => [appliance.name, appliance.version, whole(appliance)]).sort(),
+    next: COMPUTES.map((at) => (['vrf', 'interface', 'nexthop', 'label'] as const).map((space) => copy.take(`c${at}`, space, 'next'))),
+  };
+}
+
+test('whatever fails, the state is what is read anew; and it is compiled back, not from scratch', async () => {
+  let [failed, fromScratch] = [0, 0];
+  await fc.assert(fc.asyncProperty(steps, async (sequence) => {
+    const store = new SqliteStore(':memory:');
+    try {
+      const engine = await Engine.open(store);
+      const durable = store.commit.bind(store);
+      await engine.commit([put({ name: P, project: {} }), network(0, 0), network(1, 0), ...COMPUTES.map(compute), ...[1, 2, 3, 4].map((at) => vmi(at, at % 2, 1 + (at % 3)))]);
+      for (const { operations, fails } of sequence) {
+        store.commit = fails ? () => Promise.reject(new Error('the disk is full')) : durable;
+        const { compiler } = engine;
+        const before = fails ? stateOf(engine) : undefined;
+        const error = await engine.commit(operations).then(() => undefined, (each: unknown) => each);
+        if (error && !(error instanceof Refusal) && !/the disk is full/.test(String(error))) throw error;
+        if (!fails) continue;
+        failed++;
+        if (engine.compiler !== compiler) fromScratch++;
+        assert.equal(stateOf(engine), before);
+      }
+      store.commit = durable;
+      assert.equal(stateOf(await Engine.open(store)), stateOf(engine));
+    } finally {
+      store.close();
+    }
+  }), { numRuns: Number(process.env['RUNS'] ?? 60) });
+  assert.ok(failed > 100, `${failed} failed`);
+  assert.ok(fromScratch * 20 < failed, `${fromScratch} of ${failed} were compiled from scratch`);
+});
+
+/** One of several stores over a log in memory, as etcd's are: others' commits wait until they are taken. */
+class LogStore extends EventEmitter implements SharedStore {
+  readonly stateId = 'one history';
+  readonly #log: Buffer[];
+  readonly #mirror = new Mirror();
+  constructor(log: Buffer[]) {
+    super();
+    this.#log = log;
+  }
+
+  get version() { return this.#mirror.version; }
+  get format() { return this.#mirror.format; }
+  objects() { return this.#mirror.objects.values(); }
+  numbers() { return this.#mirror.numbers.values(); }
+  slots() { return this.#mirror.slots.values(); }
+  appliances() { return this.#mirror.appliances.values(); }
+  changesSince(appliance: string, version: number) { return this.#mirror.changesSince(appliance, version); }
+  history(version: number, limit: number) { return this.#mirror.history(version, limit); }
+  versionsOf(...of: Parameters<Mirror['versionsOf']>) { return this.#mirror.versionsOf(...of); }
+  async sync() { return this.#log.length > this.version; }
+  close() {}
+
+  async commit(commit: StoreCommit) {
+    assert.is(commit.version, this.version + 1);
+    if (this.#log.length > this.version) throw new Overtaken(commit.version);
+    this.#log.push(encodeCommit(commit));
+    this.#mirror.apply(commit);
+  }
+
+  /** With all of the log taken: as it is when a store is opened. */
+  all(): this {
+    while (this.take());
+    return this;
+  }
+
+  take() {
+    const bytes = this.#log[this.version];
+    if (!bytes) return undefined;
+    const commit = decodeCommit(this.version + 1, bytes);
+    this.#mirror.apply(commit);
+    return commit;
+  }
+}
+
+test('two engines over one log, whoever commits: the same state, the same changes told, and mostly without compiling from scratch', async () => {
+  const turns = fc.array(fc.record({ operations: fc.array(operation, { minLength: 1, maxLength: 6 }), who: fc.constantFrom(0, 1, 2) }), { minLength: 1, maxLength: 25 });
+  let [followed, fromScratch] = [0, 0];
+  await fc.assert(fc.asyncProperty(turns, async (sequence) => {
+    const log: Buffer[] = [];
+    const stores = [new LogStore(log), new LogStore(log)];
+    const engines = [await Engine.open(stores[0]!), await Engine.open(stores[1]!)];
+    const told: string[][] = [[], []];
+    engines.forEach((engine, at) => engine.on('committed', ({ version, outcomes }) => {
+      for (const { appliance, touched, gone } of outcomes) told[at]!.push(JSON.stringify([version, appliance.name, gone, touched.size]));
+    }));
+    const compilers = engines.map(({ compiler }) => compiler);
+    const ask = (who: number, operations: readonly Operation[]): Promise<unknown> => engines[who]!.commit(operations).catch((error: unknown) => {
+      if (!(error instanceof Refusal)) throw error;
+    });
+    await ask(0, [put({ name: P, project: {} }), network(0, 0), network(1, 0), ...COMPUTES.map(compute), ...[1, 2, 3, 4].map((at) => vmi(at, at % 2, 1 + (at % 3)))]);
+    // 2: both at once.
+    for (const { operations, who } of sequence) await Promise.all(who === 2 ? [ask(0, operations), ask(1, operations.toReversed())] : [ask(who, operations)]);
+    // Who has nothing to say follows as well.
+    for (const engine of engines) await engine.commit([], true);
+    assert.equal(stateOf(engines[1]!), stateOf(engines[0]!));
+    assert.equal(told[1]!.sort(), told[0]!.sort());
+    assert.equal(stateOf(await Engine.open(new LogStore(log).all())), stateOf(engines[0]!));
+    followed += log.length;
+    fromScratch += engines.filter(({ compiler }, at) => compiler !== compilers[at]).length;
+  }), { numRuns: Number(process.env['RUNS'] ?? 60) });
+  assert.ok(fromScratch * 20 < followed, `${fromScratch} times from scratch in ${followed} commits`);
+});
+
+test.run();
