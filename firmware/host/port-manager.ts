@@ -189,6 +189,7 @@ export class PortManager {
     for (const port of this.#ports.values()) {
       if (port.open === undefined) await this.#open(port);
       else if (this.#deviceGone(port)) {
+        port.problem = `port "${port.request.name}": there is no device "${port.request.device}" any more, or another one by its name`;
         await this.#detach(port);
         await this.#open(port);
       }
