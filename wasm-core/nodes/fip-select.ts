@@ -8,7 +8,8 @@ import {
   M_ROOT, M_SCRATCH, M_SNAT, M_SRC, M_VRF, MF_SNAT, TAG_CHAIN, TAG_VRF_SHIFT,
 } from '../layout';
 import { NODE_FIP_SELECT, NODE_NEXTHOP } from '../generated';
-import { lpmEntry, lpmLookup, lpmMatch, lpmRest, lpmRoot } from '../tables/lpm';
+import { lpmEntry, lpmLookup, lpmLeaf, lpmMatch, lpmRoot } from '../tables/lpm';
+import { fetchLeaves } from './fetch-leaves';
 import { countersOf, countNode, listCount, listOf, setListCount } from './graph';
 import { countVrf } from './ip4-lookup';
 import { traceNode } from './trace';
@@ -65,18 +66,16 @@ export function fipSelect(lc: usize): void {
   const counters: usize = countersOf(lc);
   const list: usize = listOf(lc, NODE_FIP_SELECT);
   const end: usize = list + ((count as usize) << 2);
+  let kinds: u32 = 0;
   for (let at: usize = list; at != end; at += 4) {
     const meta: usize = load<u32>(at) as usize;
     const lane: usize = load<u32>(meta, M_SNAT) as usize;
     const root: u64 = lpmRoot(load<u32>(lane, FIP_TAG) >>> TAG_VRF_SHIFT);
     store<u64>(meta, root, M_ROOT);
     store<u32>(meta, lpmEntry(root, load<u32>(meta, M_DST)) as u32, M_SCRATCH);
+    kinds |= (root >> 32) as u32;
   }
-  // Only loads that miss: the shorter the loop, the more of them overlap.
-  for (let at: usize = list; at != end; at += 4) {
-    const meta: usize = load<u32>(at) as usize;
-    store<u32>(meta, load<u32>(load<u32>(meta, M_SCRATCH) as usize), M_SCRATCH);
-  }
+  fetchLeaves(lc, list, end, kinds);
   const nexthopList: usize = listOf(lc, NODE_NEXTHOP);
   let nexthopNext: usize = nexthopList + ((listCount(lc, NODE_NEXTHOP) as usize) << 2);
   for (let at: usize = list; at != end; at += 4) {
@@ -91,16 +90,16 @@ export function fipSelect(lc: usize): void {
       continue;
     }
     const root: u64 = load<u64>(meta, M_ROOT);
-    const first: u32 = load<u32>(meta, M_SCRATCH);
+    const word: u32 = load<u32>(meta, M_SCRATCH);
     const native: u32 = nativeMatch(meta, destination);
     let leaf: u32 = 0;
     let wins: bool = false;
     if (native == 0) {
       // Any match wins, however long: the common case asks for no length.
-      leaf = lpmRest(root, destination, first);
+      leaf = lpmLeaf(root, destination, word);
       wins = (leaf & LEAF_NH_MASK) != 0;
     } else {
-      leaf = lpmMatch(root, destination, first);
+      leaf = lpmMatch(root, destination, word);
       wins = (leaf >>> LEAF_LENGTH_SHIFT) > (native >>> LEAF_LENGTH_SHIFT);
     }
     if (wins) wins = load<u32>(lane, FIP_NEW) != load<u32>(meta, M_SRC); // else it only permits the address

@@ -1,8 +1,7 @@
 /**
  * ip4-lookup: longest prefix match of the destination in the packet's VRF. docs/forwarding.md §5.
  *
- * Two loops over the vector, so that the cache misses of all packets overlap: the first loads the first word of the table (and
- * the floating-IP bucket that ip4-input pointed to), the second walks on from it.
+ * The source's floating-IP bucket, which ip4-input pointed to, is searched on the way: it tells whether fip-select is next.
  * Nexts: fip-select (a floating IP may translate the source), nexthop.
  */
 import {
@@ -11,7 +10,8 @@ import {
 } from '../layout';
 import { DROP_SOURCE_MISMATCH, NODE_FIP_SELECT, NODE_IP4_LOOKUP, NODE_NEXTHOP } from '../generated';
 import { fipFind } from '../tables/fip';
-import { lpmFirst, lpmRest, lpmRoot } from '../tables/lpm';
+import { lpmEntry, lpmLeaf, lpmRoot } from '../tables/lpm';
+import { fetchLeaves } from './fetch-leaves';
 import { countersOf, countNode, drop, listCount, listOf, setListCount } from './graph';
 import { traceNode } from './trace';
 
@@ -37,6 +37,7 @@ export function ip4Lookup(lc: usize): void {
   }
   store<u32>(lc, touched, LC_TOUCHED);
   let kept: usize = list;
+  let kinds: u32 = 0;
   for (let at: usize = list; at != end; at += 4) {
     const meta: usize = load<u32>(at) as usize;
     const vrf: u32 = load<u32>(meta, M_VRF);
@@ -56,18 +57,20 @@ export function ip4Lookup(lc: usize): void {
     }
     const root: u64 = lpmRoot(vrf);
     store<u64>(meta, root, M_ROOT);
-    store<u32>(meta, lpmFirst(root, load<u32>(meta, M_DST)), M_SCRATCH);
+    store<u32>(meta, lpmEntry(root, load<u32>(meta, M_DST)) as u32, M_SCRATCH);
+    kinds |= (root >> 32) as u32;
     countVrf(counters, vrf, <u32>load<u16>(meta, M_LENGTH));
     store<u32>(kept, meta as u32);
     kept += 4;
   }
+  fetchLeaves(lc, list, kept, kinds);
   const selectList: usize = listOf(lc, NODE_FIP_SELECT);
   let selectNext: usize = selectList;
   const nexthopList: usize = listOf(lc, NODE_NEXTHOP);
   let nexthopNext: usize = nexthopList + ((listCount(lc, NODE_NEXTHOP) as usize) << 2);
   for (let at: usize = list; at != kept; at += 4) {
     const meta: usize = load<u32>(at) as usize;
-    const leaf: u32 = lpmRest(load<u64>(meta, M_ROOT), load<u32>(meta, M_DST), load<u32>(meta, M_SCRATCH));
+    const leaf: u32 = lpmLeaf(load<u64>(meta, M_ROOT), load<u32>(meta, M_DST), load<u32>(meta, M_SCRATCH));
     store<u32>(meta, leaf, M_LPM);
     store<u32>(meta, leaf & LEAF_NH_MASK, M_NH);
     let select: bool = load<u32>(meta, M_SNAT) != 0;

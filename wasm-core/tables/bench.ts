@@ -1,7 +1,7 @@
 /** Loops of lookups for the bench, over the same inlined readers as the graph. Each returns a hash of its results. */
 import { fipPrivate } from './fip';
-import { FIP_DELTA, FIP_NEW, LEAF_NH_MASK, RESULTS, VECTOR } from '../layout';
-import { lpmEntry, lpmRest, lpmRoot } from './lpm';
+import { FIP_DELTA, FIP_NEW, LEAF_NH_MASK, LPM_POPTRIE, RESULTS, VECTOR } from '../layout';
+import { lpmEntry, lpmLeaf, lpmRoot, poptrieLeaf } from './lpm';
 import { labelNexthop } from './nexthop';
 
 @inline
@@ -23,7 +23,23 @@ export function benchLookup(vrf: u32, addresses: usize, count: u32): u32 {
     const end: usize = (n as usize) << 2;
     for (let i: usize = 0; i != end; i += 4) store<u32>(i, lpmEntry(root, load<u32>(at + i)) as u32, RESULTS);
     for (let i: usize = 0; i != end; i += 4) store<u32>(i, load<u32>(load<u32>(i, RESULTS) as usize), RESULTS);
-    for (let i: usize = 0; i != end; i += 4) hash = mix(hash, lpmRest(root, load<u32>(at + i), load<u32>(i, RESULTS)) & LEAF_NH_MASK);
+    if ((((root >> 32) as u32) & 0xFF) == LPM_POPTRIE) {
+      let touched: u32 = 0;
+      for (let i: usize = 0; i != end; i += 4) {
+        const word: u32 = load<u32>(i, RESULTS);
+        if ((word as i32) >= 0) touched ^= load<u32>(word as usize);
+      }
+      store<u32>(end, touched, RESULTS);
+      for (let i: usize = 0; i != end; i += 4) {
+        const word: u32 = load<u32>(i, RESULTS);
+        if ((word as i32) >= 0) store<u32>(i, poptrieLeaf(root, load<u32>(at + i), word as usize) as u32, RESULTS);
+      }
+      for (let i: usize = 0; i != end; i += 4) {
+        const word: u32 = load<u32>(i, RESULTS);
+        if ((word as i32) >= 0) store<u32>(i, load<u32>(word as usize), RESULTS);
+      }
+    }
+    for (let i: usize = 0; i != end; i += 4) hash = mix(hash, lpmLeaf(root, load<u32>(at + i), load<u32>(i, RESULTS)) & LEAF_NH_MASK);
     at += end;
     left -= n;
   }

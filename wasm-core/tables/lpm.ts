@@ -2,9 +2,9 @@
  * Longest prefix match: the readers. A VRF's table is a Poptrie or a DIR-24-8 table, named by one u64 (VRF_LPM, its "root")
  * that writers publish by one store. See README.md for both layouts and their costs.
  *
- * A staged caller loads the root and the first word in one pass over the vector (`lpmRoot`, `lpmFirst`) and finishes in
- * the next one. The result is LEAF_*: next hop, and above it the match length + 1; 0 = no route. A DIR-24-8 table keeps
- * its lengths apart, and most packets need none: `lpmRest` leaves them 0 there, `lpmMatch` and
+ * A staged caller (nodes/fetch-leaves) asks for the address of the first word (`lpmEntry`), loads it for the whole vector, and
+ * finishes with `lpmLeaf`. A result is LEAF_*: next hop, and above it the match length + 1; 0 = no route. A DIR-24-8 table keeps
+ * its lengths apart, and most packets need none: `lpmLeaf` leaves them 0 there, `lpmMatch` and
  * `lpmLookup` load both, of one moment.
  *
  * Addresses are words in network order.
@@ -46,7 +46,7 @@ export function lpmFirst(root: u64, address: u32): u32 {
   return 0;
 }
 
-/** Where the first word of a lookup lies; a loop that loads only this overlaps its cache misses. 32 bits are read, 16 count in DIR-24-8. */
+/** Where the first word of a lookup lies. A staged caller reads 32 bits, of which 16 count in DIR-24-8. */
 @inline
 export function lpmEntry(root: u64, address: u32): usize {
   const key: u32 = bswap<u32>(address);
@@ -59,7 +59,7 @@ export function lpmEntry(root: u64, address: u32): usize {
 
 /** From a first word to the next hop; length bits are there for a Poptrie, 0 for DIR-24-8. */
 @inline
-export function lpmRest(root: u64, address: u32, first: u32): u32 {
+function lpmRest(root: u64, address: u32, first: u32): u32 {
   if ((((root >> 32) as u32) & 0xFF) == LPM_POPTRIE) return poptrieRest(root, address, first);
   const entry: u32 = first & 0xFFFF;
   if (entry < DIR24_GROUP) return entry;
@@ -98,20 +98,35 @@ export function lpmLength(root: u64, address: u32): u32 {
 @inline
 function poptrieRest(root: u64, address: u32, first: u32): u32 {
   if ((first as i32) < 0) return first & ~POPTRIE_LEAF;
+  return load<u32>(poptrieLeaf(root, address, first as usize));
+}
+
+/** Where the leaf lies that a Poptrie's node leads to. */
+@inline
+export function poptrieLeaf(root: u64, address: u32, first: usize): usize {
   // The bits below the direct table, left aligned: each level takes six, zeros follow the last.
   let key: u32 = bswap<u32>(address) << (0 - ((root >> 40) as u32) & 31);
-  let node: usize = first as usize;
+  let node: usize = first;
   while (true) {
     // One shift puts bit v on top (is it a node?) and drops the bits above it (how many before?).
     const shift: u64 = ((key >> 26) as u64) ^ 63;
     const vector: u64 = load<u64>(node, PN_VECTOR) << shift;
     if ((vector as i64) >= 0) {
       const leaves: u64 = load<u64>(node, PN_LEAF_VECTOR) << shift;
-      return load<u32>((load<u32>(node, PN_LEAF_BASE) as usize) + ((popcnt<u64>(leaves) as usize) << 2));
+      return (load<u32>(node, PN_LEAF_BASE) as usize) + ((popcnt<u64>(leaves) as usize) << 2);
     }
     node = (load<u32>(node, PN_NODE_BASE) as usize) + ((popcnt<u64>(vector) as usize) << 5);
     key <<= 6;
   }
+}
+
+/** The result of what nodes/fetch-leaves made of a first word: next hop; length bits are there for a Poptrie, 0 for DIR-24-8. */
+@inline
+export function lpmLeaf(root: u64, address: u32, word: u32): u32 {
+  if ((((root >> 32) as u32) & 0xFF) == LPM_POPTRIE) return word & ~POPTRIE_LEAF;
+  const entry: u32 = word & 0xFFFF;
+  if (entry < DIR24_GROUP) return entry;
+  return dir24Group(root, address, entry);
 }
 
 @inline
