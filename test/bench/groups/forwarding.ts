@@ -1,4 +1,4 @@
-/** Forwarding on frames in memory: lookups, egress and ingress of the core that lcores run, against its C twin in the same run. */
+/** Forwarding on frames in memory: lookups, egress and ingress of the core that lcores run, against its C twin in the same run; then end to end over veth. */
 import * as L from '../../../wasm-core/layout.ts';
 import * as R from '../../../wasm-core/records.ts';
 import { pinToOneProcessor } from '../affinity.ts';
@@ -9,6 +9,7 @@ import type { Comparison, Side } from '../side.ts';
 import { buildHarness, buildTwin } from '../twin/build.ts';
 import { TwinSide } from '../twin/child.ts';
 import { WasmSide } from '../wasm-side.ts';
+import { endToEnd } from '../veth/end-to-end.ts';
 import {
   applyPacked, buildAppliance, BURST, CORE_OPTIONS, FLOATING_IPS, fillEgressPool, fillIngressPool, POOL_FRAMES, PUBLIC_VRF, ROUNDS, TUNNELS, writeAddresses, writeFipKeys, writeLabels,
 } from '../workload/appliance.ts';
@@ -45,6 +46,7 @@ export async function forwarding(report: (row: Row) => void): Promise<void> {
     await twin.end();
     unpin();
   }
+  await endToEnd(report);
 }
 
 /** All rows of one VRF with a million routes; returns ns per packet of egress, warm. */
