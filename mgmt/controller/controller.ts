@@ -56,7 +56,7 @@ async function main(): Promise<void> {
       store.close();
       process.exit(0);
     }, (error: unknown) => {
-      log.error({ error }, 'did not end cleanly');
+      log.error({ err: error }, 'did not end cleanly');
       process.exit(1);
     });
   };

@@ -290,7 +290,7 @@ export class BgpEngine extends EventEmitter<Events> {
     try {
       await gobgp.answers(HEALTH_MS * 3);
     } catch (error) {
-      this.#options.log.warn({ error }, 'BGP engine does not answer');
+      this.#options.log.warn({ err: error }, 'BGP engine does not answer');
       await daemon.kill();
     }
   }
@@ -303,7 +303,7 @@ export class BgpEngine extends EventEmitter<Events> {
     try {
       while (this.#gobgp && this.#changed.size > 0) await this.#flush(this.#gobgp);
     } catch (error) {
-      this.#options.log.warn({ error }, 'BGP engine was lost while it was written to'); // the next one gets everything
+      this.#options.log.warn({ err: error }, 'BGP engine was lost while it was written to'); // the next one gets everything
     } finally {
       this.#pumping = false;
     }
