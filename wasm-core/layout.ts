@@ -98,8 +98,6 @@ export const LC_KICK_COUNT: usize = 68;
 export const LC_IP_ID: usize = 72;
 /** Next free entry of this lcore's drop log (never wraps; index = value % DROP_LOG_ENTRIES). */
 export const LC_DROP_LOG_NEXT: usize = 76;
-/** Event words to the host: bits EVENT_*. */
-export const LC_EVENTS: usize = 80;
 /** Queue that the next vector begins with, and when neighbours and held packets were last aged. */
 export const LC_NEXT_QUEUE: usize = 84;
 export const LC_AGED_MS: usize = 88;

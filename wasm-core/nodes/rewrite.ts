@@ -9,7 +9,8 @@ import {
 } from '../layout';
 import { DROP_L4_TRUNCATED, NODE_ENCAPSULATE, NODE_ETHERNET_OUTPUT, NODE_FRAGMENT, NODE_REWRITE } from '../generated';
 import { fold16 } from '../packet/checksum';
-import { IPV4_DESTINATION, IPV4_SOURCE, IPV4_TTL, l4ChecksumOffset, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_UDPLITE } from '../packet/ipv4';
+import { updateL4 } from '../packet/checksum-l4';
+import { IPV4_DESTINATION, IPV4_SOURCE, IPV4_TTL, l4ChecksumOffset, PROTOCOL_ICMP, PROTOCOL_TCP } from '../packet/ipv4';
 import { TCP_FLAGS, TCP_SIZE, TCP_SYN } from '../packet/tcp';
 import { nexthopAt } from '../tables/nexthop';
 import { countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
@@ -36,20 +37,6 @@ function clamp(meta: usize, l3: usize): void {
     if (mss == 0 || other < mss) mss = other;
   }
   if (mss != 0) clampMss(l3, load<u8>(meta, M_IHL), load<u16>(meta, M_LENGTH), mss);
-}
-
-/** The L4 checksum at `at` after addresses changed by `delta`. UDP: 0 means "none", and no sum may become it. */
-@inline
-function updateL4(at: usize, protocol: u32, delta: u32): void {
-  const old: u32 = load<u16>(at);
-  if (protocol == PROTOCOL_UDP) {
-    if (old == 0) return;
-  }
-  let sum: u32 = fold16((old ^ 0xFFFF) + delta) ^ 0xFFFF;
-  if (sum == 0) {
-    if (protocol == PROTOCOL_UDP || protocol == PROTOCOL_UDPLITE) sum = 0xFFFF;
-  }
-  store<u16>(at, sum as u16);
 }
 
 /** A source translation is a lane of the private table, or a record of a chain. */
@@ -92,7 +79,8 @@ export function rewrite(lc: usize): void {
             drop(lc, meta, DROP_L4_TRUNCATED);
             continue;
           }
-          updateL4(l3 + ((ihl + field) as usize), protocol, delta);
+          const sumAt: usize = l3 + ((ihl + field) as usize);
+          store<u16>(sumAt, updateL4(load<u16>(sumAt), protocol, delta) as u16);
         } else if (protocol == PROTOCOL_ICMP) {
           translateQuoted(
             l3, ihl, length,

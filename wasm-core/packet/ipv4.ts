@@ -1,7 +1,5 @@
 /** IPv4 (RFC 791): offsets and flags. Addresses and flags are little-endian loads of network-order bytes. */
 export const IPV4_SIZE: u32 = 20;
-export const IPV4_VERSION_IHL: usize = 0;
-export const IPV4_TOS: usize = 1;
 export const IPV4_LENGTH: usize = 2;
 export const IPV4_ID: usize = 4;
 export const IPV4_FRAGMENT: usize = 6;

@@ -89,12 +89,6 @@ export function lpmNexthop(vrf: u32, address: u32): u32 {
   return lpmRest(root, address, lpmFirst(root, address)) & LEAF_NH_MASK;
 }
 
-/** Length of the match + 1, 0 = no route. */
-@inline
-export function lpmLength(root: u64, address: u32): u32 {
-  return lpmMatch(root, address, lpmFirst(root, address)) >> LEAF_LENGTH_SHIFT;
-}
-
 @inline
 function poptrieRest(root: u64, address: u32, first: u32): u32 {
   if ((first as i32) < 0) return first & ~POPTRIE_LEAF;
