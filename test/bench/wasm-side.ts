@@ -63,7 +63,7 @@ export class WasmSide implements Side {
     const regions: { from: number; to: number }[] = [];
     for (const page of presentPages(base, bytes.length)) {
       const from = page * PAGE;
-      if (isZero(this.core.memory.buffer, from)) continue;
+      if (Buffer.compare(bytes.subarray(from, from + PAGE), ZEROS) === 0) continue;
       const last = regions.at(-1);
       if (last && last.to === from) last.to = from + PAGE;
       else regions.push({ from, to: from + PAGE });
@@ -73,6 +73,7 @@ export class WasmSide implements Side {
 }
 
 const PAGE = 4096;
+const ZEROS = new Uint8Array(PAGE);
 
 /** Pages of [base, base + length) that the kernel has given memory to, by /proc/self/pagemap (bits 62 and 63: swapped, present). */
 function presentPages(base: number, length: number): number[] {
@@ -93,8 +94,4 @@ function presentPages(base: number, length: number): number[] {
   } finally {
     closeSync(fd);
   }
-}
-
-function isZero(buffer: ArrayBufferLike, from: number): boolean {
-  return new BigUint64Array(buffer, from, PAGE / 8).every((word) => word === 0n);
 }

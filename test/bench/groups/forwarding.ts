@@ -14,6 +14,7 @@ import {
   applyPacked, buildAppliance, BURST, CORE_OPTIONS, FLOATING_IPS, fillEgressPool, fillIngressPool, POOL_FRAMES, PUBLIC_VRF, ROUNDS, TUNNELS, writeAddresses, writeFipKeys, writeLabels,
 } from '../workload/appliance.ts';
 import { Random } from '../workload/random.ts';
+import { verifyFixtures } from '../workload/fixtures.ts';
 import { coveredAddress, makeRoutes, routeRecords } from '../workload/routes.ts';
 import type { Routes } from '../workload/routes.ts';
 
@@ -36,6 +37,7 @@ export async function forwarding(report: (row: Row) => void): Promise<void> {
   const unpin = pinToOneProcessor();
   const twin = new TwinSide(program);
   try {
+    report({ name: 'fixture steps that the C twin forwards alike', value: await verifyFixtures(harness, twin), unit: 'steps' });
     const random = new Random(SEED);
     const routes = makeRoutes(random, ROUTES, TUNNELS);
     const dir24 = await bigVrf(harness, twin, routes, L.LPM_DIR24, 'DIR-24-8', report);
