@@ -2,6 +2,7 @@
  * The controller without its network: objects, store and compile step held together. A transaction is judged, compiled, made
  * durable and only then told to anybody, one after the other.
  */
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Operation } from '../../proto/config.ts';
 import type { Appliance } from './compile/appliance.ts';
@@ -12,7 +13,7 @@ import type { Stored } from './model/kinds.ts';
 import { Objects } from './model/objects.ts';
 import { Refusal } from './model/refusal.ts';
 import { stage, type Change } from './model/transaction.ts';
-import { Exhausted, Numbering, type NumberJournal, type NumberRow, type SlotsRow } from './routing/numbering.ts';
+import { Exhausted, Numbering, RANGES, type NumberJournal, type NumberRow, type Ranges, type SlotsRow } from './routing/numbering.ts';
 import { isShared, Overtaken, type Store, type StoreCommit } from './store/store.ts';
 
 /** How often a transaction is decided anew because another controller's came first. */
@@ -22,6 +23,9 @@ const MAX_TRIES = 20;
 const COMPILE_FORMAT = 1;
 
 export interface Committed { readonly version: number; readonly objects: readonly Stored[] }
+
+/** What a simulation replaces. */
+export interface EngineOptions { readonly newUuid?: () => string; readonly ranges?: Ranges }
 
 interface Events {
   /** A version is durable. Outcomes are for the sync server, changes for watchers. */
@@ -33,21 +37,27 @@ interface Events {
 export class Engine extends EventEmitter<Events> {
   readonly objects = new Objects();
   readonly store: Store;
-  #numbering = new Numbering();
-  #compiler = new Compiler(this.objects, this.#numbering);
+  readonly #newUuid: () => string;
+  readonly #ranges: Ranges;
+  #numbering: Numbering;
+  #compiler: Compiler;
   #queue: Promise<unknown> = Promise.resolve();
   #settled = true;
 
-  private constructor(store: Store) {
+  private constructor(store: Store, { newUuid = randomUUID, ranges = RANGES }: EngineOptions) {
     super();
     this.store = store;
+    this.#newUuid = newUuid;
+    this.#ranges = ranges;
+    this.#numbering = new Numbering(ranges);
+    this.#compiler = new Compiler(this.objects, this.#numbering);
     for (const row of store.objects()) this.objects.put(decodeObject(row.bytes));
     this.#compileAll();
   }
 
   /** What the store holds, compiled. */
-  static async open(store: Store): Promise<Engine> {
-    const engine = new Engine(store);
+  static async open(store: Store, options: EngineOptions = {}): Promise<Engine> {
+    const engine = new Engine(store, options);
     while (store.format !== COMPILE_FORMAT) {
       await engine.#touchAll().catch((error: unknown) => {
         if (!(error instanceof Overtaken)) throw error;
@@ -118,7 +128,7 @@ export class Engine extends EventEmitter<Events> {
 
   async #commit(operations: readonly Operation[], dryRun: boolean): Promise<Committed> {
     const version = this.version + 1;
-    const staged = stage(this.objects, operations, version);
+    const staged = stage(this.objects, operations, version, this.#newUuid);
     const { changes, objects } = staged;
     if (dryRun) {
       staged.undo();
@@ -132,7 +142,7 @@ export class Engine extends EventEmitter<Events> {
     } catch (error) {
       staged.undo();
       this.#rebuild();
-      if (error instanceof Exhausted) throw new Refusal('invalid', [{ field: 'operations', rule: 'NUMBERS_EXHAUSTED', object: error.scope, description: `${error.message}; delete something there first` }]);
+      if (error instanceof Exhausted) throw new Refusal('exhausted', [{ field: 'operations', rule: 'NUMBERS_EXHAUSTED', object: error.appliance === '' ? 'this controller' : `appliance ${error.appliance}`, description: error.message }]);
       throw error;
     }
     const { numbers, slots } = this.#numbering.takeJournal();
@@ -207,7 +217,7 @@ export class Engine extends EventEmitter<Events> {
   /** After a failed transaction: what is durable, compiled from scratch, is by construction the state before it. */
   #rebuild(): void {
     const released = this.#numbering;
-    this.#numbering = new Numbering();
+    this.#numbering = new Numbering(this.#ranges);
     this.#numbering.inheritAcknowledged(released);
     this.#compiler = new Compiler(this.objects, this.#numbering);
     this.#compileAll();

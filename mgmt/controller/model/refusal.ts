@@ -11,8 +11,8 @@ export interface Violation {
   readonly description: string;
 }
 
-/** invalid: the request is wrong in itself. in-use, not-found, exists: wrong in this state. conflict: somebody was faster. */
-export type RefusalKind = 'invalid' | 'in-use' | 'not-found' | 'exists' | 'conflict';
+/** invalid: the request is wrong in itself. in-use, not-found, exists: wrong in this state. conflict: somebody was faster. exhausted: there is no room. */
+export type RefusalKind = 'invalid' | 'in-use' | 'not-found' | 'exists' | 'conflict' | 'exhausted';
 
 export class Refusal extends Error {
   readonly kind: RefusalKind;

@@ -4,15 +4,18 @@
  * store writes in the transaction that they belong to.
  *
  * A freed number is not given out again until its appliance has acknowledged a version that no longer has it (so that what lies
- * in an appliance's tables, live or on disk, never means something else), and until `rest` others have been freed since.
+ * in an appliance's tables, live or on disk, never means something else), and until `rest` others have been freed since, while
+ * there are numbers that were never used.
  */
 import { MAX_INTERFACES, MAX_LABELS, MAX_NEXTHOPS, MAX_VRFS, MIN_LABEL } from '../../../wasm-core/layout.ts';
 import { FIRST_AUTO_TARGET, LAST_AUTO_TARGET } from './route-target.ts';
 
-interface Range { readonly first: number; readonly last: number; readonly rest: number }
+/** Numbers from `first` to `last`; while some were never used, a freed one waits for `rest` others. */
+export interface Range { readonly first: number; readonly last: number; readonly rest: number }
+export type Ranges = { readonly [K in Space]: Range };
 
 /** VRF 0 is the fabric's. Next hops stay dense, since DIR-24-8 tables name only the first 32,768. */
-const RANGES: Readonly<Record<string, Range>> = {
+export const RANGES: Ranges = {
   'route-target': { first: FIRST_AUTO_TARGET, last: LAST_AUTO_TARGET, rest: 1024 },
   'vrf': { first: 1, last: MAX_VRFS - 1, rest: 256 },
   'interface': { first: 1, last: MAX_INTERFACES - 1, rest: 256 },
@@ -20,6 +23,7 @@ const RANGES: Readonly<Record<string, Range>> = {
   'label': { first: MIN_LABEL, last: MAX_LABELS - 1, rest: 4096 },
 };
 export type Space = 'route-target' | 'vrf' | 'interface' | 'nexthop' | 'label';
+const SPACE_NAMES: { readonly [K in Space]: string } = { 'route-target': 'route target', 'vrf': 'VRF', 'interface': 'interface', 'nexthop': 'next-hop', 'label': 'label' };
 
 /** A row of the store. `freed` is the version that gave it up (then it has no key), 0 while it is held. */
 export interface NumberRow { readonly scope: string; readonly number: number; readonly key: string; readonly freed: number }
@@ -27,12 +31,20 @@ export interface NumberRow { readonly scope: string; readonly number: number; re
 export interface SlotsRow { readonly scope: string; readonly key: string; readonly slots: readonly string[] }
 export interface NumberJournal { readonly numbers: readonly NumberRow[]; readonly slots: readonly SlotsRow[] }
 
-/** No number is left. */
+/** No number is left that may be given out. */
 export class Exhausted extends Error {
-  readonly scope: string;
-  constructor(scope: string, range: Range) {
-    super(`${scope}: all ${range.last - range.first + 1} numbers are in use`);
-    this.scope = scope;
+  readonly appliance: string;
+  readonly space: Space;
+
+  /** @param unacknowledged how many numbers are free but for the appliance's word; @param version that it has acknowledged */
+  constructor(appliance: string, space: Space, held: number, unacknowledged: number, version: number | undefined) {
+    const kind = SPACE_NAMES[space];
+    super(unacknowledged === 0
+      ? `all ${held} ${kind} numbers are in use; delete what uses them`
+      : `${held} ${kind} numbers are in use, and the other ${unacknowledged} may still be in the tables of ${appliance}, which has acknowledged ${version === undefined ? 'no version' : `version ${version}`} since this controller started: `
+        + 'they are free once it is in session and in sync');
+    this.appliance = appliance;
+    this.space = space;
   }
 }
 
@@ -58,6 +70,7 @@ class Numbers {
 
 /** Numbers of the whole system ('' as the appliance) and of each appliance. */
 export class Numbering {
+  readonly #ranges: Ranges;
   readonly #spaces = new Map<string, Numbers>();
   readonly #slots = new Map<string, Map<string, readonly string[]>>();
   /** Version up to which an appliance has let go of what was freed. */
@@ -72,7 +85,13 @@ export class Numbering {
   /** Of the transaction under way. */
   version = 0;
 
-  /** The number of `key`, which is now held. */
+  constructor(ranges: Ranges = RANGES) { this.#ranges = ranges; }
+
+  /**
+   * The number of `key`, which is now held.
+   *
+   * @throws {Exhausted} when the only numbers left, if any, are some that the appliance may still hold.
+   */
   take(appliance: string, space: Space, key: string): number {
     const scope = scopeOf(appliance, space);
     const numbers = this.#space(scope);
@@ -80,7 +99,7 @@ export class Numbering {
     if (known !== undefined) return known;
     const { next, freed } = numbers;
     const [oldest] = freed;
-    const number = this.#follow(numbers, `${scope}\n${key}`) ?? this.#fresh(appliance, scope, numbers);
+    const number = this.#follow(numbers, `${scope}\n${key}`) ?? this.#fresh(appliance, space, numbers);
     numbers.held.set(key, number);
     this.#undo.numbers.push(() => {
       numbers.held.delete(key);
@@ -206,7 +225,7 @@ export class Numbering {
 
   /** An independent copy, without a journal. */
   clone(): Numbering {
-    const copy = new Numbering();
+    const copy = new Numbering(this.#ranges);
     copy.version = this.version;
     for (const [scope, numbers] of this.#spaces) {
       const space = copy.#space(scope);
@@ -219,19 +238,19 @@ export class Numbering {
     return copy;
   }
 
-  #fresh(appliance: string, scope: string, numbers: Numbers): number {
+  #fresh(appliance: string, space: Space, numbers: Numbers): number {
     const { range, freed } = numbers;
-    const oldest = freed[0];
-    if (oldest && freed.length > range.rest && oldest.version <= (this.#released.get(appliance) ?? (appliance === '' ? Infinity : -1))) {
+    const [oldest] = freed;
+    const acknowledged = this.#released.get(appliance);
+    const isFree = oldest !== undefined && oldest.version <= (acknowledged ?? (appliance === '' ? Infinity : -1));
+    const isRange = numbers.next <= range.last;
+    // Resting is a courtesy, which ends with the range; that the appliance has let go is not.
+    if (isFree && (freed.length > range.rest || !isRange)) {
       freed.shift();
       return oldest.number;
     }
-    if (numbers.next <= range.last) return numbers.next++;
-    if (oldest) {
-      freed.shift();
-      return oldest.number;
-    }
-    throw new Exhausted(scope, range);
+    if (!isRange) throw new Exhausted(appliance, space, numbers.held.size, freed.length, acknowledged);
+    return numbers.next++;
   }
 
   /** What the group was before. */
@@ -258,7 +277,7 @@ export class Numbering {
 
   #space(scope: string): Numbers {
     let numbers = this.#spaces.get(scope);
-    if (!numbers) this.#spaces.set(scope, numbers = new Numbers(RANGES[splitScope(scope)[1]]!));
+    if (!numbers) this.#spaces.set(scope, numbers = new Numbers(this.#ranges[splitScope(scope)[1]]));
     return numbers;
   }
 

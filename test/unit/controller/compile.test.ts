@@ -4,15 +4,18 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Compiler } from '../../../mgmt/controller/compile/compiler.ts';
+import { Announcements, importedPath } from '../../../mgmt/controller/bgp/paths.ts';
+import { Compiler, type Outcome } from '../../../mgmt/controller/compile/compiler.ts';
 import type { Appliance } from '../../../mgmt/controller/compile/appliance.ts';
 import { packAll, packKeys, Packer } from '../../../mgmt/controller/compile/pack.ts';
-import { keyOf } from '../../../mgmt/controller/model/address.ts';
+import type { Path } from '../../../mgmt/controller/compile/types.ts';
+import { keyOf, parseAddress } from '../../../mgmt/controller/model/address.ts';
 import { Objects } from '../../../mgmt/controller/model/objects.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
 import { stage, type Change } from '../../../mgmt/controller/model/transaction.ts';
-import { Numbering } from '../../../mgmt/controller/routing/numbering.ts';
+import { Exhausted, Numbering } from '../../../mgmt/controller/routing/numbering.ts';
 import type { Operation } from '../../../proto/config.ts';
+import { MAX_INTERFACES } from '../../../wasm-core/layout.ts';
 import { Tables } from '../../integration/controller/simulated-appliance.ts';
 import { actual, expected, lines } from './oracle.ts';
 import { deletion, put, type DraftObject } from './objects.ts';
@@ -65,7 +68,19 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { arbitrary: fc.oneof(vmi, instanceIp, floatingIp, table).map(put), weight: 5 },
   { arbitrary: deletions, weight: 3 },
 );
-const transactions = fc.array(fc.array(operation, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 40 });
+/** What routers may tell, beside and under what the objects make: default routes, workloads' and floating addresses, subnets. */
+const imported = fc.uniqueArray(fc.record({
+  prefix: one(['0.0.0.0/0', '10.0.0.0/24', '10.0.0.1/32', '10.0.0.4/32', '10.2.0.101/32', '203.0.113.0/24', '198.18.0.0/15']), targets: fc.subarray(TARGETS, { minLength: 1 }),
+  router: one(['192.168.1.150', '172.16.0.1']), label: one([2001, 2002]), localPreference: one([100, 100, 200]),
+}).map(({ prefix, targets, router, label, localPreference }): Path => importedPath({
+  family: 'ipv4-vpn', distinguisher: `${router}:1`, prefix: keyOf(prefix), label, nextHop: parseAddress(router)!, targets, encapsulations: [], localPreference, peer: parseAddress(router)!, asPath: [], origin: 0, since: 1,
+})), { maxLength: 6, selector: ({ id }) => id });
+/** A transaction, or what routers tell from now on. */
+type Step = { readonly operations: readonly Operation[] } | { readonly imported: readonly Path[] };
+const steps: fc.Arbitrary<Step[]> = fc.array(fc.oneof(
+  { arbitrary: fc.record({ operations: fc.array(operation, { minLength: 1, maxLength: 4 }) }), weight: 4 },
+  { arbitrary: fc.record({ imported }), weight: 1 },
+), { minLength: 1, maxLength: 40 });
 
 /** A beginning in which much can happen. */
 const START = [
@@ -95,6 +110,7 @@ class World {
   readonly numbering = new Numbering();
   readonly compiler = new Compiler(this.objects, this.numbering);
   readonly followers = new Map<string, Tables>();
+  readonly announcements = new Announcements();
   version = 0;
 
   commit(operations: readonly Operation[]): boolean {
@@ -105,8 +121,21 @@ class World {
       if (error instanceof Refusal) return false;
       throw error;
     }
-    this.version++;
-    for (const { appliance, touched, gone } of this.compiler.apply(changes, this.version)) {
+    this.#follow(this.compiler.apply(changes, ++this.version));
+    return true;
+  }
+
+  /** Routers tell these and no others. */
+  import(paths: readonly Path[]): void {
+    const before = [...this.compiler.imported];
+    const missing = (one: Iterable<Path>, other: readonly Path[]): Path[] => [...one].filter(({ id }) => !other.some((each) => each.id === id));
+    this.#follow(this.compiler.changeImported(missing(before, paths), missing(paths, before), ++this.version));
+  }
+
+  #follow(outcomes: readonly Outcome[]): void {
+    const { gone: withdrawn, come } = this.compiler.takeExports();
+    this.announcements.change(withdrawn, come);
+    for (const { appliance, touched, gone } of outcomes) {
       if (gone) {
         this.followers.delete(appliance.name);
         continue;
@@ -122,7 +151,6 @@ class World {
         }
       }
     }
-    return true;
   }
 
   fromScratch(): Compiler {
@@ -130,12 +158,16 @@ class World {
     const changes: Change[] = (['virtual-network', 'route-table', 'virtual-machine-interface', 'virtual-router'] as const)
       .flatMap((kind) => [...this.objects.all(kind)].map((object) => ({ kind, name: object.name, before: undefined, after: object })));
     compiler.apply(changes, this.version);
+    compiler.changeImported([], [...this.compiler.imported].reverse(), this.version); // in another order: it must not matter
     return compiler;
   }
 
   check(): void {
     const scratch = this.fromScratch();
-    const oracle = expected(this.objects, this.numbering);
+    const oracle = expected(this.objects, this.numbering, this.compiler.imported);
+    const announced = new Announcements();
+    announced.change([], scratch.exported);
+    assert.equal(new Map([...this.announcements.announced].sort()), new Map([...announced.announced].sort()), 'announced by differences, and from scratch');
     assert.equal([...this.compiler.appliances.keys()].sort(), [...scratch.appliances.keys()].sort());
     for (const [name, appliance] of this.compiler.appliances) {
       const text = whole(appliance);
@@ -148,11 +180,14 @@ class World {
 
 test('any sequence of edits leads to what a compile from scratch makes of its outcome', () => {
   let [committed, refused] = [0, 0];
-  fc.assert(fc.property(transactions, (edits) => {
+  fc.assert(fc.property(steps, (edits) => {
     const world = new World();
     assert.ok(world.commit(START));
     for (const edit of edits) {
-      if (world.commit(edit)) {
+      if ('imported' in edit) {
+        world.import(edit.imported);
+        world.check();
+      } else if (world.commit(edit.operations)) {
         committed++;
         world.check();
       } else {
@@ -194,6 +229,22 @@ test('a freed number rests until its appliance has let go of it', () => {
   assert.is(numbering.take('c1', 'nexthop', 'y'), 2002);
   numbering.acknowledge('c1', 5);
   assert.is(numbering.take('c1', 'nexthop', 'z'), 1, 'the one that rested longest');
+});
+
+test('a range that is used up gives out what its appliance has let go of, rested or not, and nothing else', () => {
+  const numbering = new Numbering();
+  for (let number = 1; number < MAX_INTERFACES; number++) numbering.take('c1', 'interface', `i${number}`);
+  assert.throws(() => numbering.take('c1', 'interface', 'x'), (error: Error) => error instanceof Exhausted && error.appliance === 'c1' && error.space === 'interface' && /^all 8191 interface numbers are in use/.test(error.message));
+  numbering.version = 5;
+  numbering.release('c1', 'interface', 'i7');
+  numbering.version = 6;
+  numbering.release('c1', 'interface', 'i9');
+  assert.throws(() => numbering.take('c1', 'interface', 'x'), /8189 interface numbers are in use, and the other 2 may still be in the tables of c1, which has acknowledged no version/);
+  numbering.acknowledge('c1', 5);
+  assert.is(numbering.take('c1', 'interface', 'x'), 7);
+  assert.throws(() => numbering.take('c1', 'interface', 'y'), /the other 1 may still be in the tables of c1, which has acknowledged version 5/);
+  numbering.acknowledge('c1', 6);
+  assert.is(numbering.take('c1', 'interface', 'y'), 9);
 });
 
 test('work stays with what a change touches', () => {

@@ -1,9 +1,11 @@
 // A commit that does not become durable leaves nothing: neither in the objects, nor in the compiled state, nor in the numbers. And
 // engines over one log come to the same state, whoever of them commits when.
 import { EventEmitter } from 'node:events';
+import { status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { refusalStatus } from '../../../mgmt/controller/api/errors.ts';
 import type { Appliance } from '../../../mgmt/controller/compile/appliance.ts';
 import { packAll, Packer } from '../../../mgmt/controller/compile/pack.ts';
 import { Engine } from '../../../mgmt/controller/engine.ts';
@@ -13,6 +15,7 @@ import { Mirror } from '../../../mgmt/controller/store/mirror.ts';
 import { SqliteStore } from '../../../mgmt/controller/store/sqlite.ts';
 import { Overtaken, type SharedStore, type StoreCommit } from '../../../mgmt/controller/store/store.ts';
 import type { Operation } from '../../../proto/config.ts';
+import { MAX_INTERFACES } from '../../../wasm-core/layout.ts';
 import { Tables } from '../../integration/controller/simulated-appliance.ts';
 import { deletion, put } from './objects.ts';
 
@@ -82,9 +85,25 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
   assert.ok(fromScratch * 20 < failed, `${fromScratch} of ${failed} were compiled from scratch`);
 });
 
+test('a transaction for which an appliance has no number left is refused by name, and leaves nothing', async () => {
+  const store = new SqliteStore(':memory:');
+  const engine = await Engine.open(store);
+  await engine.commit([put({ name: P, project: {} }), put({ name: `${P}:n0`, virtualNetwork: { subnets: [{ prefix: '10.0.0.0/16' }] } }), compute(1)]);
+  const before = stateOf(engine);
+  const placed = (at: number): Operation[] => [vmi(at, 0, 1), put({ name: `ip-${at}`, instanceIp: { address: `10.0.${10 + (at >>> 7)}.${1 + (at & 127)}`, virtualNetwork: `${P}:n0`, virtualMachineInterfaces: [`${P}:v${at}`] } })];
+  await engine.commit(Array.from({ length: MAX_INTERFACES }, (_, at) => placed(at)).flat()).then(() => assert.unreachable(), (error: unknown) => {
+    assert.ok(error instanceof Refusal);
+    assert.is(refusalStatus(error).code, status.RESOURCE_EXHAUSTED);
+    assert.match(error.message, /appliance c1 .*: all 8191 interface numbers are in use/);
+  });
+  assert.equal(stateOf(engine), before);
+  store.close();
+});
+
 /** One of several stores over a log in memory, as etcd's are: others' commits wait until they are taken. */
 class LogStore extends EventEmitter implements SharedStore {
   readonly stateId = 'one history';
+  readonly inContact = true;
   readonly #log: Buffer[];
   readonly #mirror = new Mirror();
   constructor(log: Buffer[]) {
