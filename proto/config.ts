@@ -35,7 +35,10 @@ export interface Object {
   virtualRouter?: VirtualRouter;
   routeTable?: RouteTable;
   networkPolicy?: NetworkPolicy;
-  spec?: 'project' | 'virtualNetwork' | 'floatingIpPool' | 'floatingIp' | 'virtualMachineInterface' | 'instanceIp' | 'virtualRouter' | 'routeTable' | 'networkPolicy';
+  bgpRouter?: BgpRouter;
+  globalSystemConfig?: GlobalSystemConfig;
+  globalVrouterConfig?: GlobalVrouterConfig;
+  spec?: 'project' | 'virtualNetwork' | 'floatingIpPool' | 'floatingIp' | 'virtualMachineInterface' | 'instanceIp' | 'virtualRouter' | 'routeTable' | 'networkPolicy' | 'bgpRouter' | 'globalSystemConfig' | 'globalVrouterConfig';
 }
 
 /** domain:project */
@@ -55,6 +58,8 @@ export interface VirtualNetwork {
   vrfKind: VrfKind;
   /** of its interfaces; 0 = 1500 */
   mtu: number;
+  /** its route-tables go out by BGP */
+  advertiseStaticRoutes: boolean;
 }
 
 export interface Subnet {
@@ -208,6 +213,53 @@ export interface RouteTableNextHop {
 export interface RouteTableNextHopGateway {
   virtualRouter: string;
   routingInstance: string;
+}
+
+/** default-domain:default-project:ip-fabric:__default__:router. A speaker of BGP: a controller, under the name that it calls itself, or
+ * a router that controllers exchange VPN routes with. */
+export interface BgpRouter {
+  kind: BgpRouterKind;
+  /** 0: the global-system-config's */
+  autonomousSystem: number;
+  /** of the session; a router's is a destination of dynamic tunnels too */
+  address: string;
+  /** TCP; 0 = 179 */
+  port: number;
+  /** inet-vpn, route-target, inet6-vpn, e-vpn; empty: inet-vpn. A session has those of both ends. */
+  addressFamilies: string[];
+  /** seconds, of a session the lower one of both ends; 0 = 90 */
+  holdTime: number;
+  /** TCP MD5 (RFC 2385) of the sessions between a router and controllers: set on the router. It is never shown: what is read says
+   * "(hidden)", and writing that keeps the key. */
+  authKey: string;
+  /** bgp-routers; it is enough that one end names the other */
+  peers: string[];
+  /** routes of other internal peers are reflected to it, and its own to them (RFC 4456) */
+  routeReflectorClient: boolean;
+  /** greatest TTL to an external router that is not on our subnet; 0: it is */
+  multihop: number;
+  /** seconds that both ends keep each other's routes when the session is lost (RFC 4724); 0 = 120 */
+  restartTime: number;
+  /** BGP identifier; empty: the address */
+  identifier: string;
+  /** no sessions */
+  adminDown: boolean;
+}
+
+export type BgpRouterKind = 'KIND_UNKNOWN' | 'CONTROL_NODE' | 'ROUTER';
+
+/** default-global-system-config. There is one, made by itself with the first object that belongs to it. */
+export interface GlobalSystemConfig {
+  /** 2 or 4 bytes; of controllers, and of route targets that are given by themselves; 0 = 64512 */
+  autonomousSystem: number;
+}
+
+/** default-global-system-config:default-global-vrouter-config. There is one at most. */
+export interface GlobalVrouterConfig {
+  /** MPLSoGRE, MPLSoUDP, VXLAN, the best first; a tunnel has the first one that both of its ends speak. Empty: MPLSoGRE */
+  encapsulationPriorities: string[];
+  /** Prefixes that a tunnel to a next hop learnt by BGP may lead into, beside the addresses of bgp-routers. */
+  dynamicTunnelNetworks: string[];
 }
 
 /** The place of policies between networks. Refused as yet: an accepted one would promise a protection that nothing enforces. */

@@ -5,8 +5,9 @@ import { rpcError, type Draft, type Handlers } from '../../../proto/load.ts';
 import { requireRole } from '../../pki/credentials.ts';
 import type { Engine } from '../engine.ts';
 import { decodeObject } from '../model/codec.ts';
-import { isKind, KINDS, toWire, virtualRouterName, type Kind, type Stored } from '../model/kinds.ts';
+import { isKind, KINDS, virtualRouterName, type Kind, type Stored } from '../model/kinds.ts';
 import { Refusal } from '../model/refusal.ts';
+import { shown } from './shown.ts';
 import type { SyncServer } from '../sync/server.ts';
 import { refusalStatus } from './errors.ts';
 import { applianceView, routesView } from './views.ts';
@@ -21,7 +22,7 @@ export function configHandlers(engine: Engine, sync: SyncServer): Handlers<wire.
   const commit = async (operations: readonly wire.Operation[], dryRun: boolean): Promise<Draft<wire.CommitReply>> => {
     try {
       const { version, objects } = await engine.commit(operations, dryRun);
-      return { version, objects: objects.map(toWire) };
+      return { version, objects: objects.map(shown) };
     } catch (error) {
       throw error instanceof Refusal ? refusalStatus(error) : error;
     }
@@ -44,7 +45,7 @@ export function configHandlers(engine: Engine, sync: SyncServer): Handlers<wire.
       requireRole(call, 'operator');
       const object = uuid ? engine.objects.byUuid(uuid) : engine.objects.get(kindOf(kind), name);
       if (!object) throw rpcError(grpc.status.NOT_FOUND, `there is no ${uuid ? `object with uuid ${uuid}` : `${kind} ${name}`}`);
-      return toWire(object);
+      return shown(object);
     },
     list(request, call) {
       requireRole(call, 'operator');
@@ -87,7 +88,7 @@ function list(engine: Engine, request: wire.ListRequest): Draft<wire.ListReply> 
     const names = [...engine.objects.all(kind)].filter(({ name }) => name.startsWith(request.prefix) && `${kind} ${name}` > request.pageToken).sort(byName);
     for (const object of names) {
       if (objects.length >= size || bytes >= PAGE_BYTES) return { objects, nextPageToken: last, version: engine.version };
-      objects.push(toWire(object));
+      objects.push(shown(object));
       bytes += object.kind === 'route-table' ? object.spec.prefixes.length + object.spec.nextHopIndex.length : 0;
       last = `${kind} ${object.name}`;
     }
@@ -111,7 +112,7 @@ async function* watch(engine: Engine, { version, kind }: wire.WatchRequest, call
       for (const row of rows) {
         at = row.version;
         if (kind !== '' && row.kind !== kind) continue;
-        const object = toWire(decodeObject(row.bytes));
+        const object = shown(decodeObject(row.bytes));
         yield { version: row.version, deleted: row.deleted, object };
       }
       if (rows.length === 0) await changed;

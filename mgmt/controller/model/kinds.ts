@@ -11,6 +11,9 @@ export interface Specs {
   'virtual-router': wire.VirtualRouter;
   'route-table': wire.RouteTable;
   'network-policy': wire.NetworkPolicy;
+  'bgp-router': wire.BgpRouter;
+  'global-system-config': wire.GlobalSystemConfig;
+  'global-vrouter-config': wire.GlobalVrouterConfig;
 }
 export type Kind = keyof Specs;
 export type Field = NonNullable<wire.Object['spec']>;
@@ -23,26 +26,34 @@ interface KindInfo {
   readonly field: Field;
   /** The same as it is written in field paths. */
   readonly path: string;
-  /** What the parts of the name are. */
+  /** What the parts of the name are: <any>, or that very word. */
   readonly parts: readonly string[];
   /** Kind of the object that is named by all parts but the last. */
   readonly parent?: Kind;
 }
 
 export const DOMAIN = 'default-domain';
-export const APPLIANCES = 'default-global-system-config';
+/** The one global-system-config, parent of appliances. */
+export const SYSTEM = 'default-global-system-config';
+/** Where BGP speakers are: Contrail's routing instance of the underlay. */
+export const BGP_ROUTERS = `${DOMAIN}:default-project:ip-fabric:__default__`;
 
 export const KINDS: { readonly [K in Kind]: KindInfo } = {
-  'project': { field: 'project', path: 'project', parts: [DOMAIN, 'project'] },
-  'virtual-network': { field: 'virtualNetwork', path: 'virtual_network', parts: [DOMAIN, 'project', 'network'], parent: 'project' },
-  'floating-ip-pool': { field: 'floatingIpPool', path: 'floating_ip_pool', parts: [DOMAIN, 'project', 'network', 'pool'], parent: 'virtual-network' },
-  'floating-ip': { field: 'floatingIp', path: 'floating_ip', parts: [DOMAIN, 'project', 'network', 'pool', 'floating-ip'], parent: 'floating-ip-pool' },
-  'virtual-machine-interface': { field: 'virtualMachineInterface', path: 'virtual_machine_interface', parts: [DOMAIN, 'project', 'interface'], parent: 'project' },
-  'instance-ip': { field: 'instanceIp', path: 'instance_ip', parts: ['instance-ip'] },
-  'virtual-router': { field: 'virtualRouter', path: 'virtual_router', parts: [APPLIANCES, 'appliance'] },
-  'route-table': { field: 'routeTable', path: 'route_table', parts: [DOMAIN, 'project', 'table'], parent: 'project' },
-  'network-policy': { field: 'networkPolicy', path: 'network_policy', parts: [DOMAIN, 'project', 'policy'], parent: 'project' },
+  'project': { field: 'project', path: 'project', parts: [DOMAIN, '<project>'] },
+  'virtual-network': { field: 'virtualNetwork', path: 'virtual_network', parts: [DOMAIN, '<project>', '<network>'], parent: 'project' },
+  'floating-ip-pool': { field: 'floatingIpPool', path: 'floating_ip_pool', parts: [DOMAIN, '<project>', '<network>', '<pool>'], parent: 'virtual-network' },
+  'floating-ip': { field: 'floatingIp', path: 'floating_ip', parts: [DOMAIN, '<project>', '<network>', '<pool>', '<floating-ip>'], parent: 'floating-ip-pool' },
+  'virtual-machine-interface': { field: 'virtualMachineInterface', path: 'virtual_machine_interface', parts: [DOMAIN, '<project>', '<interface>'], parent: 'project' },
+  'instance-ip': { field: 'instanceIp', path: 'instance_ip', parts: ['<instance-ip>'] },
+  'virtual-router': { field: 'virtualRouter', path: 'virtual_router', parts: [SYSTEM, '<appliance>'], parent: 'global-system-config' },
+  'route-table': { field: 'routeTable', path: 'route_table', parts: [DOMAIN, '<project>', '<table>'], parent: 'project' },
+  'network-policy': { field: 'networkPolicy', path: 'network_policy', parts: [DOMAIN, '<project>', '<policy>'], parent: 'project' },
+  'bgp-router': { field: 'bgpRouter', path: 'bgp_router', parts: [...BGP_ROUTERS.split(':'), '<router>'] },
+  'global-system-config': { field: 'globalSystemConfig', path: 'global_system_config', parts: [SYSTEM] },
+  'global-vrouter-config': { field: 'globalVrouterConfig', path: 'global_vrouter_config', parts: [SYSTEM, 'default-global-vrouter-config'], parent: 'global-system-config' },
 };
+/** The one object of a kind that has but one. */
+export const VROUTER_CONFIG = KINDS['global-vrouter-config'].parts.join(':');
 
 export const isKind = (text: string): text is Kind => Object.hasOwn(KINDS, text);
 export const kindOfField = new Map<Field, Kind>((Object.keys(KINDS) as Kind[]).map((kind) => [KINDS[kind].field, kind]));
@@ -52,11 +63,11 @@ export const idOf = (kind: Kind, name: string): string => `${kind} ${name}`;
 export const splitId = (id: string): [Kind, string] => [id.slice(0, id.indexOf(' ')) as Kind, id.slice(id.indexOf(' ') + 1)];
 
 /** A route table is a project's or, under an appliance's name, the appliance's own. */
-export const parentKind = (kind: Kind, name: string): Kind | undefined => (kind === 'route-table' && name.startsWith(`${APPLIANCES}:`) ? 'virtual-router' : KINDS[kind].parent);
+export const parentKind = (kind: Kind, name: string): Kind | undefined => (kind === 'route-table' && name.startsWith(`${SYSTEM}:`) ? 'virtual-router' : KINDS[kind].parent);
 export const parentName = (name: string): string => name.slice(0, name.lastIndexOf(':'));
 export const lastName = (name: string): string => name.slice(name.lastIndexOf(':') + 1);
 export const applianceName = (virtualRouter: string): string => lastName(virtualRouter);
-export const virtualRouterName = (appliance: string): string => `${APPLIANCES}:${appliance}`;
+export const virtualRouterName = (appliance: string): string => `${SYSTEM}:${appliance}`;
 export const projectOf = (name: string): string => name.split(':').slice(0, 2).join(':');
 
 /** An object out of a message. Undefined: no spec is set, so its kind is unknown. */

@@ -31,6 +31,9 @@ export function referencesOf(object: Stored): ObjectReference[] {
       object.spec.routingInstances.forEach((instance, at) => instance.virtualNetworks.forEach((name, each) =>
         add(`routing_instances[${at}].virtual_networks[${each}]`, 'virtual-network', name)));
       break;
+    case 'bgp-router':
+      object.spec.peers.forEach((name, at) => add(`peers[${at}]`, 'bgp-router', name));
+      break;
     case 'route-table':
       add('virtual_network', 'virtual-network', object.spec.virtualNetwork);
       add('virtual_router', 'virtual-router', object.spec.virtualRouter);
@@ -77,6 +80,9 @@ export function claimsOf(object: Stored): Claim[] {
         add('port', `port ${virtualRouterName(appliance)} ${object.spec.port}`, `port ${object.spec.port} of ${appliance}`);
       }
       if (object.spec.mac) add('mac', `mac ${object.spec.virtualNetwork} ${object.spec.mac.toLowerCase()}`, `MAC ${object.spec.mac} in ${object.spec.virtualNetwork}`);
+      break;
+    case 'bgp-router':
+      if (object.spec.address) add('address', `bgp address ${object.spec.address}`, `BGP address ${object.spec.address}`);
       break;
     case 'virtual-router': {
       const fabric = parsePrefix(object.spec.fabric?.address ?? '');

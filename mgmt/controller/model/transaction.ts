@@ -5,11 +5,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type * as wire from '../../../proto/config.ts';
 import { formatAddress, hostsOf, type Prefix } from './address.ts';
-import { fromWire, idOf, isKind, KINDS, parentName, splitId, type Kind, type Stored } from './kinds.ts';
+import { DEFAULT_ASN } from '../routing/route-target.ts';
+import { fromWire, idOf, isKind, KINDS, parentKind, parentName, splitId, SYSTEM, type Kind, type Stored } from './kinds.ts';
 import type { Objects } from './objects.ts';
 import { Refusal, type RefusalKind, type Violation } from './refusal.ts';
 import { addressClaim, claimsOf, referencesOf } from './relations.ts';
 import { checkName, checkObject } from './rules/index.ts';
+import { withKeptSecrets } from './secrets.ts';
 import { isHostOf, poolPrefixes, subnetsOf } from './rules/network.ts';
 
 /** One object before and after; both undefined never. */
@@ -31,8 +33,8 @@ const PUBLIC_POOL = 'public';
  *
  * @throws {Refusal} with every violation that was found; the objects are then as they were.
  */
-export function stage(objects: Objects, operations: readonly wire.Operation[], version: number): Staged {
-  const transaction = new Transaction(objects, version);
+export function stage(objects: Objects, operations: readonly wire.Operation[], version: number, newUuid: () => string = randomUUID): Staged {
+  const transaction = new Transaction(objects, version, newUuid);
   try {
     operations.forEach((operation, at) => transaction.apply(operation, at));
     transaction.finish();
@@ -46,6 +48,7 @@ export function stage(objects: Objects, operations: readonly wire.Operation[], v
 class Transaction implements Staged {
   readonly #objects: Objects;
   readonly #version: number;
+  readonly #newUuid: () => string;
   readonly #before = new Map<string, Stored | undefined>();
   /** Operation that an object was last put by: for field paths. */
   readonly #operation = new Map<string, number>();
@@ -53,9 +56,10 @@ class Transaction implements Staged {
   readonly #violations: Violation[] = [];
   #refusal: RefusalKind = 'invalid';
 
-  constructor(objects: Objects, version: number) {
+  constructor(objects: Objects, version: number, newUuid: () => string) {
     this.#objects = objects;
     this.#version = version;
+    this.#newUuid = newUuid;
   }
 
   get changes(): readonly Change[] {
@@ -98,6 +102,7 @@ class Transaction implements Staged {
     }
     this.#put(filled, at);
     this.#puts.push(id);
+    if (parentKind(filled.kind, filled.name) === 'global-system-config') this.#makeSystem(at);
     if (filled.kind === 'virtual-network') this.#keepPublicPool(filled, at);
   }
 
@@ -161,7 +166,7 @@ class Transaction implements Staged {
   // ---- what the controller fills in ----------------------------------------------------------------------------------------
 
   #fill(object: Stored, current: Stored | undefined, at: number): Stored {
-    const base = { name: object.name, uuid: current?.uuid ?? (object.uuid || randomUUID()), version: this.#version };
+    const base = { name: object.name, uuid: current?.uuid ?? (object.uuid || this.#newUuid()), version: this.#version };
     switch (object.kind) {
       case 'virtual-machine-interface': {
         const kept = current?.kind === object.kind ? current.spec.mac : '';
@@ -175,6 +180,10 @@ class Transaction implements Staged {
         const kept = current?.kind === object.kind && current.spec.virtualNetwork === object.spec.virtualNetwork ? current.spec.address : '';
         return { ...base, kind: object.kind, spec: { ...object.spec, address: object.spec.address || kept || this.#allocateInstance(object.spec.virtualNetwork, object.name, at) } };
       }
+      case 'global-system-config':
+        return { ...base, kind: object.kind, spec: { autonomousSystem: object.spec.autonomousSystem || DEFAULT_ASN } };
+      case 'bgp-router':
+        return { ...withKeptSecrets(object, current), ...base };
       default:
         return { ...object, ...base } as Stored;
     }
@@ -210,11 +219,16 @@ class Transaction implements Staged {
     return this.#refuse('invalid', at, 'address', 'POOL_EXHAUSTED', id, `${what} has no free address; free one, or add a subnet`);
   }
 
+  #makeSystem(at: number): void {
+    if (this.#objects.get('global-system-config', SYSTEM)) return;
+    this.#put({ kind: 'global-system-config', name: SYSTEM, uuid: this.#newUuid(), version: this.#version, spec: { autonomousSystem: DEFAULT_ASN } }, at);
+  }
+
   #keepPublicPool(network: Stored<'virtual-network'>, at: number): void {
     const name = `${network.name}:${PUBLIC_POOL}`;
     const pool = this.#objects.get('floating-ip-pool', name);
     if (network.spec.external && !pool) {
-      this.#put({ kind: 'floating-ip-pool', name, uuid: randomUUID(), version: this.#version, spec: { subnets: [], projects: [] } }, at);
+      this.#put({ kind: 'floating-ip-pool', name, uuid: this.#newUuid(), version: this.#version, spec: { subnets: [], projects: [] } }, at);
     }
     const before = this.#before.get(idOf('virtual-network', network.name));
     if (!network.spec.external && before?.kind === 'virtual-network' && before.spec.external) this.#dropPublicPool(network.name, at);

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { chapter } from '../../../examples/chapter.ts';
 import { Objects } from '../../../mgmt/controller/model/objects.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
+import { withoutSecrets } from '../../../mgmt/controller/model/secrets.ts';
 import { stage } from '../../../mgmt/controller/model/transaction.ts';
 import type { Operation } from '../../../proto/config.ts';
 import { create, deletion, put, update, type DraftObject } from './objects.ts';
@@ -39,6 +40,10 @@ const vmi = (spec: NonNullable<DraftObject['virtualMachineInterface']>, name = `
 const router = (spec: NonNullable<DraftObject['virtualRouter']>): DraftObject => ({ name: 'default-global-system-config:r', virtualRouter: { kind: 'GATEWAY', profile: 'virtual', fabric: { port: 'f', address: '10.9.9.9/24', mac: '02:00:00:00:00:09' }, ...spec } });
 const packed = (...prefixes: [number, number, number, number, number][]): Buffer => Buffer.from(prefixes.flat());
 const table = (spec: NonNullable<DraftObject['routeTable']>): DraftObject => ({ name: `${USER}:t`, routeTable: { virtualNetwork: NETWORK, nextHops: [{ discard: true }], ...spec } });
+
+const BGP = 'default-domain:default-project:ip-fabric:__default__';
+const bgp = (spec: NonNullable<DraftObject['bgpRouter']>, name = 'r'): DraftObject => ({ name: `${BGP}:${name}`, bgpRouter: { kind: 'ROUTER', address: '192.168.0.204', ...spec } });
+const vrouters = (spec: NonNullable<DraftObject['globalVrouterConfig']>): DraftObject => ({ name: 'default-global-system-config:default-global-vrouter-config', globalVrouterConfig: spec });
 
 /** Rule, field, an object that breaks it, and a word of what would be right. */
 const RULES: [string, string, DraftObject, RegExp][] = [
@@ -85,6 +90,21 @@ const RULES: [string, string, DraftObject, RegExp][] = [
   ['PREFIX_HOST_BITS', 'route_table.prefixes', table({ prefixes: packed([10, 0, 0, 1, 24]) }), /no bits beyond/],
   ['ORDER', 'route_table.prefixes', table({ prefixes: packed([10, 0, 1, 0, 24], [10, 0, 0, 0, 24]) }), /sort by address/],
   ['RANGE', 'route_table.next_hop_index', table({ prefixes: packed([10, 0, 0, 0, 24]), nextHopIndex: Buffer.from([3]) }), /1 entries/],
+  ['NAME', 'name', { name: 'default-domain:p:ip-fabric:__default__:r', bgpRouter: {} }, /default-domain:default-project:ip-fabric:__default__:<router>/],
+  ['REQUIRED', 'bgp_router.kind', bgp({ kind: 'KIND_UNKNOWN' }), /CONTROL_NODE/],
+  ['RANGE', 'bgp_router.autonomous_system', bgp({ autonomousSystem: 23456 }), /without 23456/],
+  ['ADDRESS', 'bgp_router.address', bgp({ address: '' }), /not an address/],
+  ['UNKNOWN', 'bgp_router.address_families[1]', bgp({ addressFamilies: ['inet-vpn', 'vpnv4'] }), /inet-vpn, route-target/],
+  ['RANGE', 'bgp_router.hold_time', bgp({ holdTime: 2 }), /3 to 65535/],
+  ['AUTH_KEY', 'bgp_router.auth_key', bgp({ authKey: 'schlüssel' }), /printable ASCII/],
+  ['AUTH_KEY', 'bgp_router.auth_key', bgp({ authKey: '(hidden)' }), /there is none/],
+  ['NOT_A_ROUTER', 'bgp_router.auth_key', bgp({ kind: 'CONTROL_NODE', authKey: 'k' }), /set it on that router/],
+  ['PEER_KIND', 'bgp_router.peers[0]', bgp({ peers: [`${BGP}:r`] }), /CONTROL_NODE/],
+  ['REFERENCE', 'bgp_router.peers[0]', bgp({ peers: [`${BGP}:nobody`] }), /no bgp-router/],
+  ['NAME', 'name', { name: 'other-system', globalSystemConfig: {} }, /default-global-system-config, parts/],
+  ['RANGE', 'global_system_config.autonomous_system', { name: 'default-global-system-config', globalSystemConfig: { autonomousSystem: 23456 } }, /or 0 for the default/],
+  ['NOT_REALISED', 'global_vrouter_config.encapsulation_priorities', vrouters({ encapsulationPriorities: ['VXLAN'] }), /only MPLSoGRE/],
+  ['PREFIX_HOST_BITS', 'global_vrouter_config.dynamic_tunnel_networks[0]', vrouters({ dynamicTunnelNetworks: ['192.168.0.1/24'] }), /leave them zero/],
   ['NOT_REALISED', 'network_policy', { name: `${USER}:p`, networkPolicy: {} }, /nothing would enforce it/],
 ];
 
@@ -190,6 +210,34 @@ test('the gateway of a subnet is its last host address, or its first', () => {
 test('putting what is there already changes nothing', () => {
   const objects = fresh();
   assert.equal(stage(objects, chapter().map(put), 2).changes, []);
+});
+
+test('a session is between a controller and a router, also seen from the other end', () => {
+  const objects = fresh();
+  stage(objects, [put(bgp({ kind: 'CONTROL_NODE', address: '10.169.25.19', peers: [`${BGP}:r`] }, 'controller')), put(bgp({}))], 2);
+  assert.is(refusal(objects, [put(bgp({ kind: 'CONTROL_NODE' }))]).violations[0]!.rule, 'PEER_KIND');
+  assert.match(refusal(objects, [deletion('bgp-router', `${BGP}:r`)]).message, /used by bgp-router .*:controller/);
+  assert.match(refusal(objects, [put(bgp({ address: '10.169.25.19' }))]).message, /BGP address 10.169.25.19 belongs to/);
+});
+
+test('the system is there with its first appliance, and its AS is 64512 unless said otherwise', () => {
+  const objects = fresh();
+  const asn = () => objects.get('global-system-config', 'default-global-system-config')!.spec.autonomousSystem;
+  assert.is(asn(), 64512);
+  stage(objects, [put({ name: 'default-global-system-config', globalSystemConfig: { autonomousSystem: 4200000000 } })], 2);
+  assert.is(asn(), 4200000000);
+  assert.match(refusal(objects, [deletion('global-system-config', 'default-global-system-config')]).message, /used by virtual-router/);
+});
+
+test('a key is kept by writing back what was shown, and goes with an empty one', () => {
+  const objects = fresh();
+  const key = () => objects.get('bgp-router', `${BGP}:r`)!.spec.authKey;
+  stage(objects, [put(bgp({ authKey: 'swordfish' }))], 2);
+  assert.is(withoutSecrets(objects.get('bgp-router', `${BGP}:r`)!).spec.authKey, '(hidden)');
+  stage(objects, [put(bgp({ authKey: '(hidden)', holdTime: 9 }))], 3);
+  assert.is(key(), 'swordfish');
+  stage(objects, [put(bgp({}))], 4);
+  assert.is(key(), '');
 });
 
 test.run();

@@ -51,7 +51,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
   const vrf = vrfOfNetwork(network.name);
   const primary = parseAddress(addresses[0]!.spec.address)!;
   const subnet = network.spec.subnets.find((each) => contains(parsePrefix(each.prefix)!, primary));
-  const paths = addresses.map((ip) => workloadPath(workload, prefixKey(parseAddress(ip.spec.address)!, 32), exportsOf(network, numbering), PREFERENCE.workload, false, idOf('instance-ip', ip.name)));
+  const paths = addresses.map((ip) => workloadPath(workload, prefixKey(parseAddress(ip.spec.address)!, 32), exportsOf(network, view, numbering), PREFERENCE.workload, false, idOf('instance-ip', ip.name)));
   const floating: FloatingElement[] = addresses.slice(1).map((ip) => {
     const address = parseAddress(ip.spec.address)!;
     return { name: '', public: address, private: address, vrf, interface: key, direction: FLD_PERMIT, order: 0 };
@@ -67,7 +67,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
     const fixed = parseAddress(fip.spec.fixedAddress) ?? primary;
     floating.push({ name: fip.name, public: address, private: fixed, vrf: itsVrf, interface: key, direction: DIRECTIONS[fip.spec.direction], order: ranks.indexOf(itsVrf) });
     // Egress only: nobody may come in by it, but answers must find their way back, so the way is the same.
-    paths.push(workloadPath(workload, prefixKey(address, 32), exportsOf(its, numbering), PREFERENCE.workload, true, idOf('floating-ip', fip.name)));
+    paths.push(workloadPath(workload, prefixKey(address, 32), exportsOf(its, view, numbering), PREFERENCE.workload, true, idOf('floating-ip', fip.name)));
   }
   return {
     ...NOTHING,

@@ -2,6 +2,7 @@
 import { LPM_DIR24, LPM_POPTRIE, VRFF_EXTERNAL, VRFF_RPF } from '../../../../wasm-core/layout.ts';
 import type { VrfKind } from '../../../../proto/config.ts';
 import { networkOf, parsePrefix, prefixKey } from '../../model/address.ts';
+import { asnOf } from '../../model/defaults.ts';
 import { idOf, lastName, type Stored } from '../../model/kinds.ts';
 import type { ObjectView } from '../../model/objects.ts';
 import { gatewayOf } from '../../model/relations.ts';
@@ -15,16 +16,16 @@ export const vrfOfNetwork = (network: string): string => `${network}:${lastName(
 export const lpmKind = (kind: VrfKind): number => ({ VRF_KIND_AUTO: 0, VRF_KIND_DIR24: LPM_DIR24, VRF_KIND_POPTRIE: LPM_POPTRIE })[kind];
 
 /** The target that every network has by itself. */
-const ownTarget = (network: string, numbering: Numbering): string => routeTarget(numbering.take('', 'route-target', network));
+const ownTarget = (network: string, view: ObjectView, numbering: Numbering): string => routeTarget(asnOf(view), numbering.take('', 'route-target', network));
 
 /** Targets under which a network's routes travel. */
-export function exportsOf(network: Stored<'virtual-network'>, numbering: Numbering): string[] {
-  return [...new Set([ownTarget(network.name, numbering), ...network.spec.routeTargets, ...network.spec.exportRouteTargets])].sort();
+export function exportsOf(network: Stored<'virtual-network'>, view: ObjectView, numbering: Numbering): string[] {
+  return [...new Set([ownTarget(network.name, view, numbering), ...network.spec.routeTargets, ...network.spec.exportRouteTargets])].sort();
 }
 
 /** Targets whose routes a network's VRF takes. */
-export function importsOf(network: Stored<'virtual-network'>, numbering: Numbering): string[] {
-  return [...new Set([ownTarget(network.name, numbering), ...network.spec.routeTargets, ...network.spec.importRouteTargets])].sort();
+export function importsOf(network: Stored<'virtual-network'>, view: ObjectView, numbering: Numbering): string[] {
+  return [...new Set([ownTarget(network.name, view, numbering), ...network.spec.routeTargets, ...network.spec.importRouteTargets])].sort();
 }
 
 /** A path that is local wherever it is imported. */
@@ -46,14 +47,14 @@ export function evaluateNetwork(name: string, view: ObjectView, numbering: Numbe
     const gateway = gatewayOf(subnet);
     if (!prefix || gateway === undefined) continue;
     // Addresses that nobody has end here, in every VRF that knows the network: they must not follow a default route.
-    paths.push(localPath(prefixKey(networkOf(prefix), prefix.length), exportsOf(network, numbering), PREFERENCE.subnet, { kind: 'discard' }, source));
+    paths.push(localPath(prefixKey(networkOf(prefix), prefix.length), exportsOf(network, view, numbering), PREFERENCE.subnet, { kind: 'discard' }, source));
     paths.push(localPath(prefixKey(gateway, 32), [vrfTarget(vrf)], PREFERENCE.connected, { kind: 'receive' }, source));
   }
   return {
     ...NOTHING,
     settings: [{
       name: vrf,
-      imports: importsOf(network, numbering),
+      imports: importsOf(network, view, numbering),
       flags: VRFF_RPF | (network.spec.external ? VRFF_EXTERNAL : 0),
       kind: lpmKind(network.spec.vrfKind),
       mss: network.spec.mssClamp,

@@ -16,7 +16,7 @@ export function evaluateRouteTable(name: string, view: ObjectView, numbering: Nu
   const network = view.get('virtual-network', table.spec.virtualNetwork);
   const router = view.get('virtual-router', table.spec.virtualRouter);
   if (!network && !router) return NOTHING;
-  const targets = network ? exportsOf(network, numbering) : [instanceTarget(applianceName(router!.name), vrfOfInstance(router!.name, table.spec.routingInstance))];
+  const targets = network ? exportsOf(network, view, numbering) : [instanceTarget(applianceName(router!.name), vrfOfInstance(router!.name, table.spec.routingInstance))];
   const bulk: Bulk = {
     name, targets, ...unpack(table),
     hops: table.spec.nextHops.map((hop) => candidates(hop, table, router, view, numbering)),

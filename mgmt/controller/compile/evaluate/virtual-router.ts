@@ -51,8 +51,8 @@ function evaluateInstance(router: Stored<'virtual-router'>, instance: RoutingIns
   const vrf = vrfOfInstance(router.name, instance.name);
   const appliance = applianceName(router.name);
   const networks = instance.virtualNetworks.flatMap((each) => view.get('virtual-network', each) ?? []);
-  const imports = new Set([...instance.routeTargets, ...instance.importRouteTargets, ...networks.flatMap((network) => exportsOf(network, numbering))]);
-  const exports = new Set([...instance.routeTargets, ...instance.exportRouteTargets, ...networks.flatMap((network) => importsOf(network, numbering))]);
+  const imports = new Set([...instance.routeTargets, ...instance.importRouteTargets, ...networks.flatMap((network) => exportsOf(network, view, numbering))]);
+  const exports = new Set([...instance.routeTargets, ...instance.exportRouteTargets, ...networks.flatMap((network) => importsOf(network, view, numbering))]);
   const source = idOf('virtual-router', router.name);
   const own = [instanceTarget(appliance, vrf)];
   const advertised = instance.advertise.length > 0 ? instance.advertise : ['0.0.0.0/0'];

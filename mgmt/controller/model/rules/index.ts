@@ -1,11 +1,12 @@
 /** The rules of every kind. `checkObject` looks at one object within all of them, as they are after the transaction. */
-import { KINDS, type Kind, type Stored } from '../kinds.ts';
+import { KINDS, SYSTEM, type Kind, type Stored } from '../kinds.ts';
 import type { Objects } from '../objects.ts';
 import type { Report } from './check.ts';
 import { checkInstanceIp, checkInterface } from './workload.ts';
 import { checkFloatingIp, checkNetwork, checkPool } from './network.ts';
 import { checkVirtualRouter } from './virtual-router.ts';
 import { checkRouteTable } from './route-table.ts';
+import { checkBgpRouter, checkSystem, checkVrouters } from './bgp.ts';
 
 /** Contrail's names have dots, dashes, underscores and more, but the colon separates parts. */
 const PART = /^[^\s:/]{1,127}$/;
@@ -15,11 +16,10 @@ export const MAX_NAME = 400;
 export function checkName(report: Report, kind: Kind, name: string): void {
   const { parts } = KINDS[kind];
   const given = name.split(':');
-  const shape = parts.map((part, at) => (at === 0 && part.startsWith('default-') ? part : `<${part}>`)).join(':');
-  const fixed = parts[0]!.startsWith('default-') ? parts[0] : undefined;
-  const own = kind === 'route-table' && given[0] === 'default-global-system-config';
-  if (given.length !== parts.length || !given.every((part) => PART.test(part)) || (fixed !== undefined && given[0] !== fixed && !own) || name.length > MAX_NAME) {
-    report('name', 'NAME', `${JSON.stringify(name)} is not a name of a ${kind}: ${shape}, parts of 1 to 127 characters without blanks, "/" and ":"`);
+  const own = kind === 'route-table' && given[0] === SYSTEM;
+  const right = (part: string, at: number): boolean => (parts[at]!.startsWith('<') || own && at === 0 ? PART.test(part) : part === parts[at]);
+  if (given.length !== parts.length || !given.every(right) || name.length > MAX_NAME) {
+    report('name', 'NAME', `${JSON.stringify(name)} is not a name of a ${kind}: ${parts.join(':')}, parts of 1 to 127 characters without blanks, "/" and ":"`);
   }
 }
 
@@ -33,6 +33,9 @@ export function checkObject(report: Report, object: Stored, objects: Objects): v
     case 'instance-ip': checkInstanceIp(report, object, objects); break;
     case 'virtual-router': checkVirtualRouter(report, object, objects); break;
     case 'route-table': checkRouteTable(report, object, objects); break;
+    case 'bgp-router': checkBgpRouter(report, object, objects); break;
+    case 'global-system-config': checkSystem(report, object); break;
+    case 'global-vrouter-config': checkVrouters(report, object); break;
     case 'network-policy':
       report('', 'NOT_REALISED', 'network policies are not realised yet: nothing would enforce it, so it is not accepted');
       break;
