@@ -8,13 +8,14 @@ import type { Operation } from '../../proto/config.ts';
 import type { Appliance } from './compile/appliance.ts';
 import { Compiler, type Outcome } from './compile/compiler.ts';
 import { KeySet } from './compile/keys.ts';
+import type { ExportChanges, Path } from './compile/types.ts';
 import { decodeObject, encodeObject } from './model/codec.ts';
 import type { Stored } from './model/kinds.ts';
 import { Objects } from './model/objects.ts';
 import { Refusal } from './model/refusal.ts';
 import { stage, type Change } from './model/transaction.ts';
 import { Exhausted, Numbering, RANGES, type NumberJournal, type NumberRow, type Ranges, type SlotsRow } from './routing/numbering.ts';
-import { isShared, Overtaken, type Store, type StoreCommit } from './store/store.ts';
+import { isShared, Overtaken, type ApplianceRow, type Store, type StoreCommit } from './store/store.ts';
 
 /** How often a transaction is decided anew because another controller's came first. */
 const MAX_TRIES = 20;
@@ -28,8 +29,8 @@ export interface Committed { readonly version: number; readonly objects: readonl
 export interface EngineOptions { readonly newUuid?: () => string; readonly ranges?: Ranges }
 
 interface Events {
-  /** A version is durable. Outcomes are for the sync server, changes for watchers. */
-  committed: [{ version: number; changes: readonly Change[]; outcomes: readonly Outcome[] }];
+  /** A version is durable. Outcomes are for the sync server, changes for watchers, exports for BGP (undefined: compare all of them). */
+  committed: [{ version: number; changes: readonly Change[]; outcomes: readonly Outcome[]; exports: ExportChanges | undefined }];
   /** The store is done, or has failed: the compiled state is again what is durable. */
   settled: [];
 }
@@ -108,6 +109,64 @@ export class Engine extends EventEmitter<Events> {
     });
   }
 
+  /**
+   * Works in what routers told: paths that went and that came. No object changes, but appliances follow it as any other version, so it
+   * is one, and the numbers of its next hops are kept like others.
+   *
+   * @param anew nobody knows what appliances have of it: they are resynced.
+   * @throws {Exhausted} when an appliance has no number left, else when it cannot be made durable; then nothing has changed.
+   */
+  changeImported(gone: readonly Path[], come: readonly Path[], anew = false): Promise<void> {
+    return this.#enqueue(async () => {
+      for (let tries = 1; ; tries++) {
+        this.#follow();
+        try {
+          return await this.#commitImported(gone, come, anew);
+        } catch (error) {
+          if (!(error instanceof Overtaken) || tries === MAX_TRIES) throw error;
+        }
+      }
+    });
+  }
+
+  async #commitImported(gone: readonly Path[], come: readonly Path[], anew: boolean): Promise<void> {
+    const version = this.version + 1;
+    const before = [...this.#compiler.imported];
+    let outcomes: Outcome[];
+    try {
+      outcomes = this.#compiler.changeImported(gone, come, version);
+    } catch (error) {
+      this.#rebuild(before);
+      throw error;
+    }
+    if (anew) outcomes = this.#floodAll();
+    const { numbers, slots } = this.#numbering.takeJournal();
+    // Nobody imports it.
+    if (outcomes.length === 0 && numbers.length === 0 && slots.length === 0) return;
+    this.#settled = false;
+    try {
+      await this.store.commit({ version, puts: [], deletes: [], numbers, slots, appliances: rowsOf(outcomes) });
+    } catch (error) {
+      const same = this.#rollBack(() => this.#compiler.changeImported(come, gone, this.version));
+      if (!same) this.#rebuild(before);
+      this.#settled = true;
+      this.emit('settled');
+      throw error;
+    }
+    for (const { appliance } of outcomes) appliance.version = version;
+    this.#settled = true;
+    this.emit('committed', { version, changes: [], outcomes, exports: this.#compiler.takeExports() });
+    this.emit('settled');
+  }
+
+  #floodAll(): Outcome[] {
+    return [...this.#compiler.appliances.values()].map((appliance) => {
+      const touched = new KeySet();
+      touched.flood();
+      return { appliance, touched, gone: false };
+    });
+  }
+
   /** Whether another controller has committed what is not known here yet. */
   async #isBehind(): Promise<boolean> { return isShared(this.store) && this.store.sync(); }
 
@@ -152,8 +211,7 @@ export class Engine extends EventEmitter<Events> {
         version,
         puts: changes.flatMap(({ after }) => (after ? [{ ...after, bytes: encodeObject(after) }] : [])),
         deletes: changes.flatMap(({ before, after }) => (before && !after ? [{ ...before, bytes: encodeObject(before) }] : [])),
-        numbers, slots,
-        appliances: outcomes.map(({ appliance, touched, gone }) => ({ appliance: appliance.name, keys: gone ? null : touched.encode() })),
+        numbers, slots, appliances: rowsOf(outcomes),
       });
     } catch (error) {
       staged.undo();
@@ -163,7 +221,7 @@ export class Engine extends EventEmitter<Events> {
       throw error;
     }
     this.#settled = true;
-    this.emit('committed', { version, changes, outcomes });
+    this.emit('committed', { version, changes, outcomes, exports: this.#compiler.takeExports() });
     this.emit('settled');
     return { version, objects };
   }
@@ -177,6 +235,7 @@ export class Engine extends EventEmitter<Events> {
   /** Compiles here what another controller has decided, with the numbers that it gave out. */
   #carryOut(commit: StoreCommit): void {
     const { version, puts, deletes } = commit;
+    if (puts.length === 0 && deletes.length === 0) return this.#adopt(commit);
     const changes: Change[] = [
       ...deletes.map(({ kind, name }) => ({ kind, name, before: this.objects.get(kind, name), after: undefined })),
       ...puts.map(({ kind, name, bytes }) => ({ kind, name, before: this.objects.get(kind, name), after: decodeObject(bytes) })),
@@ -193,37 +252,64 @@ export class Engine extends EventEmitter<Events> {
     } catch {
       // Judged below: the compiled state is unusable, and made anew.
     }
-    if (!outcomes || !sameDecision(commit, this.#numbering.takeJournal(), outcomes)) {
-      this.#rebuild();
-      outcomes = commit.appliances.map(({ appliance: name, keys }) => outcomeOf(name, keys, this.#compiler.appliances.get(name), known.get(name))).filter((outcome) => outcome !== undefined);
+    const same = outcomes !== undefined && sameDecision(commit, this.#numbering.takeJournal(), outcomes);
+    if (!same) {
+      const imported = [...this.#compiler.imported];
+      this.#rebuild(imported);
+      // With what routers told this controller and not that one, more may have changed than that one knows.
+      outcomes = imported.length > 0 ? this.#floodAll() : commit.appliances.map(({ appliance: name, keys }) => outcomeOf(name, keys, this.#compiler.appliances.get(name), known.get(name))).filter((outcome) => outcome !== undefined);
     }
-    this.emit('committed', { version, changes, outcomes });
+    this.emit('committed', { version, changes, outcomes: outcomes!, exports: same ? this.#compiler.takeExports() : undefined });
+    this.emit('settled');
+  }
+
+  /**
+   * What routers told another controller. They tell this one too, so nothing is compiled: its numbers hold here as well, and
+   * appliances get what is here under the keys that it touched.
+   */
+  #adopt(commit: StoreCommit): void {
+    const known = new Map(this.#compiler.appliances);
+    const isUsed = (scope: string, number: number): boolean =>
+      scope.endsWith('/nexthop') && known.get(scope.slice(0, -'/nexthop'.length))?.nexthops.has(number) === true;
+    const lost = this.#numbering.adopt(commit, isUsed);
+    if (lost) this.#rebuild();
+    const outcomes = lost ? this.#floodAll()
+      : commit.appliances.map(({ appliance: name, keys }) => outcomeOf(name, keys, this.#compiler.appliances.get(name), known.get(name))).filter((outcome) => outcome !== undefined);
+    for (const { appliance } of outcomes) appliance.version = commit.version;
+    this.emit('committed', { version: commit.version, changes: [], outcomes, exports: lost ? undefined : this.#compiler.takeExports() });
     this.emit('settled');
   }
 
   /** After a transaction that did not become durable: compiles the way back, with the numbers that were there before. */
   #withdraw(changes: readonly Change[]): void {
     const back = changes.map(({ kind, name, before, after }) => ({ kind, name, before: after, after: before }));
+    if (!this.#rollBack(() => this.#compiler.apply(back, this.version))) this.#rebuild();
+  }
+
+  /** Compiles the way back. False: the compiled state is unusable. */
+  #rollBack(compile: () => void): boolean {
     let same = false;
     try {
-      same = this.#numbering.rollBack(() => this.#compiler.apply(back, this.version));
+      same = this.#numbering.rollBack(compile);
     } catch {
-      // The compiled state is unusable.
+      // Unusable.
     }
     if (same) this.#takeVersions();
-    else this.#rebuild();
+    return same;
   }
 
   /** After a failed transaction: what is durable, compiled from scratch, is by construction the state before it. */
-  #rebuild(): void {
+  #rebuild(imported: readonly Path[] = [...this.#compiler.imported]): void {
     const released = this.#numbering;
     this.#numbering = new Numbering(this.#ranges);
     this.#numbering.inheritAcknowledged(released);
     this.#compiler = new Compiler(this.objects, this.#numbering);
-    this.#compileAll();
+    this.#compileAll(imported);
+    // What routers told this controller only may need numbers that no commit has: the others must know them.
+    if (this.#numbering.hasJournal) void this.changeImported([], [], true).catch(() => undefined);
   }
 
-  #compileAll(): void {
+  #compileAll(imported: readonly Path[] = []): void {
     const { store } = this;
     this.#numbering.restore(store.numbers(), store.slots());
     const all: Change[] = [];
@@ -231,6 +317,8 @@ export class Engine extends EventEmitter<Events> {
       for (const object of this.objects.all(kind)) all.push({ kind, name: object.name, before: undefined, after: object });
     }
     this.#compiler.apply(all, store.version);
+    this.#compiler.changeImported([], imported, store.version);
+    this.#compiler.takeExports();
     this.#takeVersions();
   }
 
@@ -241,6 +329,8 @@ export class Engine extends EventEmitter<Events> {
     for (const appliance of this.#compiler.appliances.values()) appliance.version = versions.get(appliance.name) ?? store.version;
   }
 }
+
+const rowsOf = (outcomes: readonly Outcome[]): ApplianceRow[] => outcomes.map(({ appliance, touched, gone }) => ({ appliance: appliance.name, keys: gone ? null : touched.encode() }));
 
 /** Whether compiling here has given out the same numbers, and touched the same appliances, as the controller that decided. */
 function sameDecision(commit: StoreCommit, { numbers, slots }: NumberJournal, outcomes: readonly Outcome[]): boolean {

@@ -8,14 +8,11 @@
  */
 import { contains, formatAddress, type Prefix } from '../model/address.ts';
 import { routeDistinguisher } from '../routing/route-target.ts';
-import type { Nexthop, Path } from '../compile/types.ts';
+import type { ExportedPath, Nexthop, Path } from '../compile/types.ts';
 import type { ReceivedChange } from './adj-rib-in.ts';
 import { TUNNEL, vpnKey, type PathChanges, type ReceivedPath, type VpnPath } from './types.ts';
 
 // ---- out -------------------------------------------------------------------------------------------------------------------
-
-/** A path of the compile step with the number that the VRF it is exported from has on its appliance. */
-export interface ExportedPath extends Pick<Path, 'id' | 'prefix' | 'targets' | 'preference' | 'tunnelAddress' | 'label'> { readonly vrf: number }
 
 /** Lower preference wins in the compile step, higher local preference in BGP: 110 for a workload, 20 for a gateway. */
 const TOP = 120;
@@ -124,7 +121,7 @@ export function importedPath(path: ReceivedPath): Path {
   // A router is where the outside begins: what goes there may leave by a floating IP.
   const nexthop: Nexthop = { kind: 'tunnel', remote: nextHop, label, external: true };
   const source = `bgp ${distinguisher}`;
-  return { id: `${prefix} ${targets.join()} ${preference} ${nextHop} ${label} ${source}`, prefix, targets, preference, appliance: routerName(nextHop), nexthop, tunnelAddress: nextHop, label, floating: false, source };
+  return { id: `${prefix} ${targets.join()} ${preference} ${nextHop} ${label} ${source}`, prefix, targets, preference, appliance: routerName(nextHop), nexthop, tunnelAddress: nextHop, label, vrf: '', floating: false, source };
 }
 
 /** Between the compile step's own preferences: behind routes of workloads (10) and operators (20), before a subnet's blackhole. */

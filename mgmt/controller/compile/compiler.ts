@@ -2,13 +2,13 @@
  * From objects to the state of every appliance.
  *
  *   objects ──► units (an interface, an appliance, a network, a route table), each evaluated alone to a Contribution
- *           ──► elements of one appliance (interfaces, labels, floating IPs)     paths, which bear route targets
- *           ──► VRFs, where units need them                              ◄──────  imported by target
+ *           ──► elements of one appliance (interfaces, labels, floating IPs)     paths, which bear route targets ──► routers (BGP)
+ *           ──► VRFs, where units need them                              ◄──────  imported by target             ◄── routers' paths
  *           ──► routes: per VRF and prefix the best of what it imports
  *
  * Work grows with what a change touches: only units that read a changed object are evaluated, and only routes whose paths changed
- * are decided anew. The outcome is a function of the objects and of the numbers that were given out, never of the order of edits:
- * a property test compares it with a compile from scratch.
+ * are decided anew. The outcome is a function of the objects, of what routers told, and of the numbers that were given out, never of
+ * the order of edits: a property test compares it with a compile from scratch.
  */
 import { RTF_ANNOUNCE } from '../../../wasm-core/records.ts';
 import { splitId, type Kind } from '../model/kinds.ts';
@@ -21,9 +21,10 @@ import { evaluateInterface } from './evaluate/interface.ts';
 import { evaluateNetwork } from './evaluate/network.ts';
 import { evaluateRouteTable } from './evaluate/route-table.ts';
 import { evaluateVirtualRouter, FABRIC_VRF } from './evaluate/virtual-router.ts';
+import { Exports } from './exports.ts';
 import { MAX_KEYS, type KeySet } from './keys.ts';
 import { PathTable } from './paths.ts';
-import { instanceTarget, NOTHING, vrfTarget, type Bulk, type Contribution, type Nexthop, type Path, type VrfSettings } from './types.ts';
+import { instanceTarget, NOTHING, vrfTarget, type Bulk, type Contribution, type ExportChanges, type ExportedPath, type Nexthop, type Path, type VrfSettings } from './types.ts';
 import { indexOf, nexthopOf, routeValue, type VrfInstance } from './vrf.ts';
 
 type Evaluate = (name: string, view: ObjectView, numbering: Numbering) => Contribution;
@@ -58,12 +59,25 @@ export class Compiler {
   readonly #dirty = new Map<VrfInstance, Set<number> | 'all'>();
   /** Appliances that the transaction under way may touch. */
   readonly #concerned = new Set<string>();
+  /** Paths that routers told, by id. */
+  readonly #imported = new Map<string, Path>();
+  readonly #exports: Exports;
 
   /** @param objects the live objects: read whenever a unit is evaluated. */
   constructor(objects: ObjectView, numbering: Numbering) {
     this.#objects = objects;
     this.#numbering = numbering;
+    this.#exports = new Exports(numbering);
   }
+
+  /** Paths that routers told: they belong to no unit, and a compile from scratch must be given them. */
+  get imported(): Iterable<Path> { return this.#imported.values(); }
+
+  /** Every path that routers hear of. */
+  get exported(): readonly ExportedPath[] { return this.#exports.all; }
+
+  /** What changed of them since the last call. */
+  takeExports(): ExportChanges { return this.#exports.take(); }
 
   /**
    * Works changes in that the objects already show.
@@ -96,12 +110,42 @@ export class Compiler {
     for (const { before, after } of replaced) this.#changePaths(before, after);
     for (const { before, after } of replaced) this.#changeElements(before, after);
     this.#decide();
+    this.#exports.number();
     for (const { before } of replaced) for (const vrf of before.vrfs) this.#leaveVrf(before.appliance, vrf);
 
     const outcomes: Outcome[] = [];
     for (const { before, after } of replaced) {
       if (before.underlay && after.appliance !== before.appliance) outcomes.push(this.#removeAppliance(before.appliance));
     }
+    outcomes.push(...this.#settle(version));
+    return outcomes;
+  }
+
+  /**
+   * Works in what routers told: paths that went and that came. They lead out of every appliance by a tunnel of its own.
+   *
+   * @param version, @throws as `apply`.
+   */
+  changeImported(gone: Iterable<Path>, come: Iterable<Path>, version: number): Outcome[] {
+    this.#numbering.version = version;
+    for (const { id } of gone) {
+      const path = this.#imported.get(id);
+      if (!path) continue;
+      this.#imported.delete(id);
+      this.#removePath(path);
+    }
+    for (const path of come) {
+      if (this.#imported.has(path.id)) continue;
+      this.#imported.set(path.id, path);
+      this.#addPath(path);
+    }
+    this.#decide();
+    return this.#settle(version);
+  }
+
+  /** Appliances that were touched, at their new version. */
+  #settle(version: number): Outcome[] {
+    const outcomes: Outcome[] = [];
     for (const name of this.#concerned) {
       const appliance = this.appliances.get(name);
       if (!appliance) continue;
@@ -227,15 +271,25 @@ export class Compiler {
     const [were, are] = [new Map(before.paths.map((path) => [path.id, path])), new Map(after.paths.map((path) => [path.id, path]))];
     for (const [id, path] of were) {
       if (are.has(id)) continue;
-      this.#mark(path);
-      this.#paths.removePath(path);
+      this.#removePath(path);
+      this.#exports.remove(path);
     }
     for (const [id, path] of are) {
       if (were.has(id)) continue;
-      this.#paths.addPath(path);
-      this.#mark(path);
+      this.#addPath(path);
+      this.#exports.add(path);
     }
     if (before.bulk !== after.bulk) this.#changeBulk(before.bulk, after.bulk);
+  }
+
+  #addPath(path: Path): void {
+    this.#paths.addPath(path);
+    this.#mark(path);
+  }
+
+  #removePath(path: Path): void {
+    this.#mark(path);
+    this.#paths.removePath(path);
   }
 
   #mark(path: Path): void {
@@ -283,7 +337,8 @@ export class Compiler {
   /** What a path is on an appliance: its own next hop at home, a tunnel elsewhere. */
   nexthopOn(appliance: Appliance, path: Path): Nexthop {
     if (path.appliance === '' || path.appliance === appliance.name) return path.nexthop;
-    return { kind: 'tunnel', remote: path.tunnelAddress, label: path.label, external: path.nexthop.kind === 'vrf' };
+    const { nexthop, tunnelAddress: remote, label } = path;
+    return { kind: 'tunnel', remote, label, external: nexthop.kind === 'vrf' || (nexthop.kind === 'tunnel' && nexthop.external) };
   }
 
   /** Acquires the next hop of paths that share the traffic. */

@@ -27,11 +27,18 @@ export interface Path {
   /** How others reach it. */
   readonly tunnelAddress: number;
   readonly label: number;
+  /** VRF that it is exported from at its appliance: half of its route distinguisher. '' for what no router hears of. */
+  readonly vrf: string;
   /** A floating IP: announced on a gateway's plain side. */
   readonly floating: boolean;
   /** Id of the object that it was made from. */
   readonly source: string;
 }
+
+/** A path that routers hear of, with the number that its VRF has on its appliance. */
+export interface ExportedPath extends Pick<Path, 'id' | 'prefix' | 'targets' | 'preference' | 'tunnelAddress' | 'label'> { readonly vrf: number }
+/** Exported paths that are no more, and that are new. */
+export interface ExportChanges { readonly gone: readonly ExportedPath[]; readonly come: readonly ExportedPath[] }
 
 /** Lower wins; equal ones share the traffic. */
 export const PREFERENCE = { connected: 0, workload: 10, static: 20, gateway: 100, subnet: 255 } as const;

@@ -175,6 +175,9 @@ export class Numbering {
     for (const { scope, key, number, freed } of rows) if (freed === 0) this.#expected.set(`${scope}\n${key}`, number);
   }
 
+  /** Whether numbers were given out or freed since the last takeJournal. */
+  get hasJournal(): boolean { return this.#numbers.size > 0 || this.#slotRows.size > 0; }
+
   /** What changed since the last call. */
   takeJournal(): NumberJournal {
     const journal = { numbers: [...this.#numbers.values()], slots: [...this.#slotRows.values()] };
@@ -221,6 +224,30 @@ export class Numbering {
       if (!groups) this.#slots.set(scope, groups = new Map());
       groups.set(key, members);
     }
+  }
+
+  /**
+   * Takes over what another controller gave out and freed for what routers told it, without compiling it here.
+   *
+   * @returns whether something of it was freed that `isUsed` here: compile from scratch then, which takes it anew.
+   */
+  adopt({ numbers, slots }: NumberJournal, isUsed: (scope: string, number: number) => boolean): boolean {
+    let lost = false;
+    for (const { scope, number, key, freed } of numbers) {
+      const space = this.#space(scope);
+      if (freed === 0) {
+        space.held.set(key, number);
+        space.freed = space.freed.filter((each) => each.number !== number);
+        space.next = Math.max(space.next, number + 1);
+        continue;
+      }
+      for (const [held, its] of space.held) if (its === number) space.held.delete(held);
+      space.freed.push({ number, version: freed });
+      lost ||= isUsed(scope, number);
+    }
+    for (const { scope, key, slots: members } of slots) this.#setSlots(scope, key, members.length > 0 ? members : undefined);
+    this.#undo = new Undo();
+    return lost;
   }
 
   /** An independent copy, without a journal. */

@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AdjRibIn, type ReceivedChange } from '../../../mgmt/controller/bgp/adj-rib-in.ts';
-import { Announcements, announcementOf, importedPath, Imports, preferenceOf, unusable, type ExportedPath, type TunnelPolicy } from '../../../mgmt/controller/bgp/paths.ts';
+import { Announcements, announcementOf, importedPath, Imports, preferenceOf, unusable, type TunnelPolicy } from '../../../mgmt/controller/bgp/paths.ts';
 import { vpnKey, type ReceivedPath, type VpnPath } from '../../../mgmt/controller/bgp/types.ts';
 import { checkPath } from '../../../mgmt/controller/bgp/validate.ts';
-import { PREFERENCE, vrfTarget } from '../../../mgmt/controller/compile/types.ts';
+import { PREFERENCE, vrfTarget, type ExportedPath } from '../../../mgmt/controller/compile/types.ts';
 import { keyOf, parseAddress, parsePrefix } from '../../../mgmt/controller/model/address.ts';
 
 const address = (text: string): number => parseAddress(text)!;

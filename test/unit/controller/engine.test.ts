@@ -6,9 +6,12 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { refusalStatus } from '../../../mgmt/controller/api/errors.ts';
+import { importedPath } from '../../../mgmt/controller/bgp/paths.ts';
 import type { Appliance } from '../../../mgmt/controller/compile/appliance.ts';
 import { packAll, Packer } from '../../../mgmt/controller/compile/pack.ts';
+import type { Path } from '../../../mgmt/controller/compile/types.ts';
 import { Engine } from '../../../mgmt/controller/engine.ts';
+import { keyOf, parseAddress } from '../../../mgmt/controller/model/address.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
 import { decodeCommit, encodeCommit } from '../../../mgmt/controller/store/etcd-records.ts';
 import { Mirror } from '../../../mgmt/controller/store/mirror.ts';
@@ -36,7 +39,20 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: three.map((at) => deletion('instance-ip', `ip-${at}`)) },
   { weight: 1, arbitrary: three.map((at) => deletion('virtual-router', `default-global-system-config:c${at}`)) },
 );
-const steps = fc.array(fc.record({ operations: fc.array(operation, { minLength: 1, maxLength: 6 }), fails: fc.boolean() }), { minLength: 1, maxLength: 25 });
+const operations = fc.array(operation, { minLength: 1, maxLength: 6 });
+/** What routers may tell: a default route by two of them, which then share the traffic, and a workload's address. */
+const TOLD = [['0.0.0.0/0', '192.168.9.1', 1], ['0.0.0.0/0', '192.168.9.2', 1], ['10.1.0.11/32', '192.168.9.1', 1], ['198.18.0.0/15', '192.168.1.9', 2]].map(([prefix, router, target]) => importedPath({
+  family: 'ipv4-vpn', distinguisher: `${router}:1`, prefix: keyOf(String(prefix)), label: 2001, nextHop: parseAddress(String(router))!, targets: [`target:64512:${target}`], encapsulations: [], localPreference: 100,
+  peer: parseAddress(String(router))!, asPath: [], origin: 0, since: 1,
+}));
+const told = fc.subarray(TOLD);
+const steps = fc.array(fc.record({ operations, told: fc.option(told), fails: fc.boolean() }), { minLength: 1, maxLength: 25 });
+
+/** Routers tell these and no others. */
+async function tell(engine: Engine, paths: readonly Path[]): Promise<void> {
+  const before = [...engine.compiler.imported];
+  await engine.changeImported(before.filter((path) => !paths.includes(path)), paths.filter((path) => !before.includes(path)));
+}
 
 function whole(state: Appliance): string {
   const tables = new Tables();
@@ -64,11 +80,13 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
       const engine = await Engine.open(store);
       const durable = store.commit.bind(store);
       await engine.commit([put({ name: P, project: {} }), network(0, 0), network(1, 0), ...COMPUTES.map(compute), ...[1, 2, 3, 4].map((at) => vmi(at, at % 2, 1 + (at % 3)))]);
-      for (const { operations, fails } of sequence) {
+      let heard: readonly Path[] = [];
+      for (const { operations, told, fails } of sequence) {
         store.commit = fails ? () => Promise.reject(new Error('the disk is full')) : durable;
         const { compiler } = engine;
         const before = fails ? stateOf(engine) : undefined;
-        const error = await engine.commit(operations).then(() => undefined, (each: unknown) => each);
+        const error = await (told ? tell(engine, told) : engine.commit(operations)).then(() => undefined, (each: unknown) => each);
+        if (told && !error) heard = told;
         if (error && !(error instanceof Refusal) && !/the disk is full/.test(String(error))) throw error;
         if (!fails) continue;
         failed++;
@@ -76,6 +94,8 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
         assert.equal(stateOf(engine), before);
       }
       store.commit = durable;
+      assert.equal([...engine.compiler.imported].map(({ id }) => id).sort(), heard.map(({ id }) => id).sort());
+      await tell(engine, []);
       assert.equal(stateOf(await Engine.open(store)), stateOf(engine));
     } finally {
       store.close();
@@ -146,7 +166,7 @@ class LogStore extends EventEmitter implements SharedStore {
 }
 
 test('two engines over one log, whoever commits: the same state, the same changes told, and mostly without compiling from scratch', async () => {
-  const turns = fc.array(fc.record({ operations: fc.array(operation, { minLength: 1, maxLength: 6 }), who: fc.constantFrom(0, 1, 2) }), { minLength: 1, maxLength: 25 });
+  const turns = fc.array(fc.record({ operations, who: fc.constantFrom(0, 1, 2) }), { minLength: 1, maxLength: 25 });
   let [followed, fromScratch] = [0, 0];
   await fc.assert(fc.asyncProperty(turns, async (sequence) => {
     const log: Buffer[] = [];
@@ -172,6 +192,35 @@ test('two engines over one log, whoever commits: the same state, the same change
     fromScratch += engines.filter(({ compiler }, at) => compiler !== compilers[at]).length;
   }), { numRuns: Number(process.env['RUNS'] ?? 60) });
   assert.ok(fromScratch * 20 < followed, `${fromScratch} times from scratch in ${followed} commits`);
+});
+
+test('two engines over one log, whose routers tell each in its own time: in the end both have the same routes, and no number twice', async () => {
+  const turns = fc.array(fc.record({ operations, told: fc.option(told), who: fc.constantFrom(0, 1) }), { minLength: 1, maxLength: 25 });
+  await fc.assert(fc.asyncProperty(turns, async (sequence) => {
+    const log: Buffer[] = [];
+    const stores = [new LogStore(log), new LogStore(log)];
+    const engines = [await Engine.open(stores[0]!), await Engine.open(stores[1]!)];
+    const ask = (who: number, each: readonly Operation[]): Promise<unknown> => engines[who]!.commit(each).catch((error: unknown) => {
+      if (!(error instanceof Refusal)) throw error;
+    });
+    await ask(0, [put({ name: P, project: {} }), network(0, 1), network(1, 0), ...COMPUTES.map(compute), ...[1, 2, 3, 4].map((at) => vmi(at, at % 2, 1 + (at % 3))), shared(1, 0, [1, 2])]);
+    for (const { operations: each, told: paths, who } of sequence) await (paths ? tell(engines[who]!, paths) : ask(who, each));
+    // In the end both hear the same; what each says about its numbers is heard by the other.
+    for (let round = 0; round < 3; round++) {
+      for (const engine of engines) {
+        await tell(engine, TOLD);
+        await engine.commit([], true);
+      }
+    }
+    const compiled = engines.map((engine) => [...engine.compiler.appliances.values()].map((appliance) => [appliance.name, whole(appliance)]).sort());
+    assert.equal(compiled[1], compiled[0]);
+    const numbers = new Map<string, string>();
+    for (const { scope, number, key, freed } of stores[0]!.all().numbers()) {
+      if (freed > 0) continue;
+      assert.is(numbers.get(`${scope} ${number}`), undefined, `${scope} ${number} is ${key}'s and another's`);
+      numbers.set(`${scope} ${number}`, key);
+    }
+  }), { numRuns: Number(process.env['RUNS'] ?? 60) });
 });
 
 test.run();

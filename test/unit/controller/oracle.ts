@@ -4,21 +4,25 @@
  */
 import type { Appliance } from '../../../mgmt/controller/compile/appliance.ts';
 import { formatAddress, formatKey } from '../../../mgmt/controller/model/address.ts';
+import type { Path } from '../../../mgmt/controller/compile/types.ts';
 import type { Objects } from '../../../mgmt/controller/model/objects.ts';
 import type { Numbering } from '../../../mgmt/controller/routing/numbering.ts';
 import { NHF_EXTERNAL, NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_RECEIVE, NHK_RESOLVE, NHK_TUNNEL_GRE, NHK_VRF } from '../../../wasm-core/layout.ts';
 
 /** VRF → prefix → next hops. */
 export type Routes = Map<string, Map<string, string>>;
-interface Way { prefix: string; targets: string[]; rank: number; at: string; here: string; there: string }
+interface Way { prefix: string; targets: readonly string[]; rank: number; at: string; here: string; there: string }
 
+/** None of our appliances: gateways send there too. */
+const ROUTER = 'a router';
 const last = (name: string): string => name.slice(name.lastIndexOf(':') + 1);
 const parent = (name: string): string => name.slice(0, name.lastIndexOf(':'));
 const address = (text: string): string => text.split('/')[0]!;
 /** Prefix of an interface address; the generator's subnets are all /24. */
 const subnet = (text: string): string => `${address(text).split('.').slice(0, 3).join('.')}.0/24`;
 
-export function expected(objects: Objects, numbering: Numbering): Map<string, Routes> {
+/** @param imported what routers told. */
+export function expected(objects: Objects, numbering: Numbering, imported: Iterable<Path> = []): Map<string, Routes> {
   const routers = [...objects.all('virtual-router')];
   const networks = [...objects.all('virtual-network')];
   const own = (network: string): string => `target:64512:${numbering.find('', 'route-target', network)}`;
@@ -79,13 +83,17 @@ export function expected(objects: Objects, numbering: Numbering): Map<string, Ro
     }
   }
 
+  for (const { prefix, targets, preference, tunnelAddress, label } of imported) {
+    ways.push({ prefix: formatKey(prefix), targets, rank: preference, at: ROUTER, here: '', there: `tunnel ${formatAddress(tunnelAddress)} ${label} external` });
+  }
+
   // Then each VRF takes what it imports.
   return new Map(routers.map((router) => [last(router.name), new Map([...vrfs.get(router.name)!].map(([vrf, importing]) => {
     const targets = new Set([...importing, `only ${vrf}`, `at ${router.name} ${vrf}`]);
     const best = new Map<string, { rank: number; hops: Set<string> }>();
     for (const way of ways) {
       const local = way.at === '' || way.at === router.name;
-      const hop = local ? way.here : router.spec.kind === 'GATEWAY' && way.there.endsWith('external') ? '' : way.there;
+      const hop = local ? way.here : router.spec.kind === 'GATEWAY' && way.there.endsWith('external') && way.at !== ROUTER ? '' : way.there;
       if (hop === '' || !way.targets.some((target) => targets.has(target))) continue;
       const known = best.get(way.prefix);
       if (!known || way.rank < known.rank) best.set(way.prefix, { rank: way.rank, hops: new Set([hop]) });

@@ -51,7 +51,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
   const vrf = vrfOfNetwork(network.name);
   const primary = parseAddress(addresses[0]!.spec.address)!;
   const subnet = network.spec.subnets.find((each) => contains(parsePrefix(each.prefix)!, primary));
-  const paths = addresses.map((ip) => workloadPath(workload, prefixKey(parseAddress(ip.spec.address)!, 32), exportsOf(network, view, numbering), PREFERENCE.workload, false, idOf('instance-ip', ip.name)));
+  const paths = addresses.map((ip) => workloadPath(workload, prefixKey(parseAddress(ip.spec.address)!, 32), exportsOf(network, view, numbering), PREFERENCE.workload, vrf, false, idOf('instance-ip', ip.name)));
   const floating: FloatingElement[] = addresses.slice(1).map((ip) => {
     const address = parseAddress(ip.spec.address)!;
     return { name: '', public: address, private: address, vrf, interface: key, direction: FLD_PERMIT, order: 0 };
@@ -67,7 +67,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
     const fixed = parseAddress(fip.spec.fixedAddress) ?? primary;
     floating.push({ name: fip.name, public: address, private: fixed, vrf: itsVrf, interface: key, direction: DIRECTIONS[fip.spec.direction], order: ranks.indexOf(itsVrf) });
     // Egress only: nobody may come in by it, but answers must find their way back, so the way is the same.
-    paths.push(workloadPath(workload, prefixKey(address, 32), exportsOf(its, view, numbering), PREFERENCE.workload, true, idOf('floating-ip', fip.name)));
+    paths.push(workloadPath(workload, prefixKey(address, 32), exportsOf(its, view, numbering), PREFERENCE.workload, itsVrf, true, idOf('floating-ip', fip.name)));
   }
   return {
     ...NOTHING,
@@ -84,11 +84,11 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
 }
 
 /** A way to an address behind an interface. */
-export function workloadPath(workload: Workload, prefix: number, targets: readonly string[], preference: number, floating: boolean, source: string): Path {
+export function workloadPath(workload: Workload, prefix: number, targets: readonly string[], preference: number, vrf: string, floating: boolean, source: string): Path {
   const { appliance, tunnelAddress, label, nexthop } = workload;
   return {
-    id: `${prefix} ${targets.join()} ${preference} ${appliance} ${tunnelAddress} ${label} ${JSON.stringify(nexthop)} ${floating} ${source}`,
-    prefix, targets, preference, appliance, nexthop, tunnelAddress, label, floating, source,
+    id: `${prefix} ${targets.join()} ${preference} ${appliance} ${tunnelAddress} ${label} ${JSON.stringify(nexthop)} ${vrf} ${floating} ${source}`,
+    prefix, targets, preference, appliance, nexthop, tunnelAddress, label, vrf, floating, source,
   };
 }
 

@@ -32,7 +32,7 @@ export function importsOf(network: Stored<'virtual-network'>, view: ObjectView, 
 export function localPath(prefix: number, targets: readonly string[], preference: number, nexthop: Nexthop, source: string, appliance = ''): Path {
   return {
     id: `${prefix} ${targets.join()} ${preference} ${appliance} ${JSON.stringify(nexthop)} ${source}`,
-    prefix, targets, preference, appliance, nexthop, tunnelAddress: 0, label: 0, floating: false, source,
+    prefix, targets, preference, appliance, nexthop, tunnelAddress: 0, label: 0, vrf: '', floating: false, source,
   };
 }
 

@@ -7,7 +7,7 @@ import type { Numbering } from '../../routing/numbering.ts';
 import type { RouteTableNextHop } from '../../../../proto/config.ts';
 import { instanceTarget, NOTHING, PREFERENCE, type Bulk, type Contribution, type Path } from '../types.ts';
 import { workloadOf, workloadPath } from './interface.ts';
-import { exportsOf, localPath } from './network.ts';
+import { exportsOf, localPath, vrfOfNetwork } from './network.ts';
 import { gatewayPath, routerPath, vrfOfInstance } from './virtual-router.ts';
 
 export function evaluateRouteTable(name: string, view: ObjectView, numbering: Numbering): Contribution {
@@ -30,7 +30,7 @@ function candidates(hop: RouteTableNextHop, table: Stored<'route-table'>, router
   if (hop.address) return [router && routerPath(router, table.spec.routingInstance, parseAddress(hop.address)!, source)].flatMap((path) => path ?? []);
   if (hop.virtualMachineInterface) {
     const workload = workloadOf(hop.virtualMachineInterface, view, numbering);
-    return workload ? [workloadPath(workload, 0, [], PREFERENCE.static, false, source)] : [];
+    return workload ? [workloadPath(workload, 0, [], PREFERENCE.static, vrfOfNetwork(workload.network.name), false, source)] : [];
   }
   return hop.gateways.flatMap(({ virtualRouter, routingInstance }) => {
     const gateway = view.get('virtual-router', virtualRouter);

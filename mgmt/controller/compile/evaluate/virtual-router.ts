@@ -44,7 +44,7 @@ export function gatewayPath(router: Stored<'virtual-router'>, instance: string, 
   const tunnelAddress = tunnelAddressOf(router) ?? 0;
   const label = numbering.take(appliance, 'label', labelKey(instance));
   const nexthop = { kind: 'vrf', vrf: vrfOfInstance(router.name, instance) } as const;
-  return { id: `${prefix} ${targets.join()} ${preference} ${appliance} ${tunnelAddress} ${label} ${nexthop.vrf} ${source}`, prefix, targets, preference, appliance, nexthop, tunnelAddress, label, floating: false, source };
+  return { id: `${prefix} ${targets.join()} ${preference} ${appliance} ${tunnelAddress} ${label} ${nexthop.vrf} ${source}`, prefix, targets, preference, appliance, nexthop, tunnelAddress, label, vrf: nexthop.vrf, floating: false, source };
 }
 
 function evaluateInstance(router: Stored<'virtual-router'>, instance: RoutingInstance, view: ObjectView, numbering: Numbering): { settings: VrfSettings; label: LabelElement; paths: Path[] } {
