@@ -8,6 +8,7 @@ import { Sync } from '../../proto/sync.ts';
 import { serverCredentials } from '../pki/credentials.ts';
 import { configHandlers } from './api/config.ts';
 import type { Engine } from './engine.ts';
+import { isShared } from './store/store.ts';
 import { SyncServer } from './sync/server.ts';
 
 export interface Listening {
@@ -17,6 +18,8 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** As the health service names them; '' is the whole. */
+const SERVICES = ['', Config.name, Sync.name];
 /** How long calls may take to finish at shutdown. */
 const GRACE_MS = 2000;
 /** Route tables of a million prefixes come in one message. */
@@ -32,13 +35,22 @@ export async function serve(engine: Engine, address: string, pki: string, name: 
   const server = createServer({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES, 'grpc.max_send_message_length': MAX_REQUEST_BYTES });
   addService(server, Sync, sync.handlers);
   addService(server, Config, configHandlers(engine, sync));
-  const health = new HealthImplementation({ '': 'SERVING', [Config.name]: 'SERVING', [Sync.name]: 'SERVING' });
+  const health = new HealthImplementation(Object.fromEntries(SERVICES.map((service) => [service, 'SERVING'] as const)));
   health.addToServer(server as unknown as Parameters<typeof health.addToServer>[0]);
+  const tell = (serving: boolean): void => { for (const service of SERVICES) health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING'); };
+  const { store } = engine;
+  if (isShared(store)) {
+    store.on('contact', () => {
+      tell(store.inContact);
+      if (store.inContact) log.info('in contact with the store again');
+      else log.warn('no contact with the store: appliances are sent to another controller, nothing is withdrawn');
+    });
+  }
   const port = await listen(server, address, serverCredentials(pki, name));
   return {
     port, sync,
     async close() {
-      for (const service of ['', Config.name, Sync.name]) health.setStatus(service, 'NOT_SERVING');
+      tell(false);
       sync.close();
       await shutdown(server);
     },

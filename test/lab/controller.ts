@@ -1,4 +1,4 @@
-/** The lab's controller, in a process of its own; its store, and the certificates of everyone, lie in the run's directory. */
+/** The lab's controller, in a process of its own; its store (unless it shares one), and the certificates of everyone, lie in the run's directory. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createPki } from '../../mgmt/pki/authority.ts';
@@ -9,18 +9,25 @@ import { Child } from './process.ts';
 
 const MAIN = fileURLToPath(new URL('../../mgmt/controller/controller.ts', import.meta.url));
 
+/** One of several controllers: its name, and the etcd that it shares with the others, with its certificates for that. */
+export interface Shared { name: string; store: string; storePki: string }
+
 export class Controller {
   readonly address: string;
+  readonly name: string;
+  readonly #store: string[];
   readonly #directory: string;
   readonly #pki: string;
   #client: Client<ConfigMethods> | undefined;
   #process: Child | undefined;
 
   /** @param address host:port where appliances and operators reach it */
-  constructor(directory: string, address: string) {
+  constructor(directory: string, address: string, shared?: Shared) {
     this.#directory = directory;
     this.#pki = join(directory, 'pki');
     this.address = address;
+    this.name = shared?.name ?? 'controller';
+    this.#store = shared ? ['--store', shared.store, '--store-pki', shared.storePki] : ['--store', join(directory, 'controller.db')];
   }
 
   /** As an operator sees it. */
@@ -35,15 +42,15 @@ export class Controller {
   /** One authority for the run; a certificate for the controller, for its operator, and for each appliance. */
   async issueCertificates(appliances: string[]): Promise<void> {
     await createPki(this.#pki, [
-      { name: 'controller', role: 'controller' },
+      { name: this.name, role: 'controller' },
       { name: 'operator', role: 'operator' },
       ...appliances.map((name) => ({ name, role: 'appliance' as const })),
     ]);
   }
 
   async start(): Promise<void> {
-    const args = [MAIN, '--pki', this.#pki, '--store', join(this.#directory, 'controller.db'), '--listen', this.address];
-    this.#process = new Child({ name: 'controller', command: process.execPath, args, directory: this.#directory });
+    const args = [MAIN, '--name', this.name, '--pki', this.#pki, ...this.#store, '--listen', this.address];
+    this.#process = new Child({ name: this.name, command: process.execPath, args, directory: this.#directory });
     await this.#process.ready(async () => {
       await this.config.appliances({}, { deadline: Date.now() + 1_000 });
     });

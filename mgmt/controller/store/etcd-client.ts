@@ -18,6 +18,8 @@ const PAUSE_MS = 50;
 /** The watch asks for a sign of life so often; an endpoint that gives none for so long is left. */
 const PROBE_MS = 500;
 const SILENT_MS = 1500;
+/** Signs of life count for so long. */
+const HEARD_MS = 1000;
 /** Ranges are read by pages of about so much, which may take longer than other calls. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 const [FIRST_PAGE_KEYS, MAX_PAGE_KEYS] = [4, 2000];
@@ -75,6 +77,8 @@ export class EtcdClient {
   readonly #endpoints: readonly Endpoint[];
   #current = 0;
   #closed = false;
+  /** When a watch last heard anything. */
+  #heard = Date.now();
   #wake = (): void => {};
 
   constructor({ endpoints, credentials }: EtcdOptions) {
@@ -84,6 +88,10 @@ export class EtcdClient {
       return { address, kv: createClient(KV, address, made, CHANNEL), watch: createClient(Watch, address, made, CHANNEL), lease: createClient(Lease, address, made, CHANNEL) };
     });
   }
+
+  get endpoints(): number { return this.#endpoints.length; }
+  /** Whether some member gives signs of life, if only to a watch. */
+  get isHeard(): boolean { return Date.now() - this.#heard < HEARD_MS; }
 
   get #addresses(): string { return this.#endpoints.map(({ address }) => address).join(', '); }
 
@@ -191,7 +199,7 @@ export class EtcdClient {
     }, PROBE_MS);
     this.#wake = end;
     stream.on('data', ({ canceled, compactRevision, events }: WatchResponse) => {
-      heard = Date.now();
+      heard = this.#heard = Date.now();
       if (ended) return;
       const work = compactRevision > 0 ? () => watcher.compacted() : () => watcher.events(events.flatMap(({ kv }) => kv ?? []));
       if (events.length > 0 || compactRevision > 0) told = told.then(work).catch(end);

@@ -27,13 +27,24 @@ const PART_LEASE_S = 120;
 const PATIENCE = 3;
 const TURN_S = 2;
 const TURN_PAUSE_MS = 10;
+/** Whoever holds the turn for longer may be dead: it is taken away. Nothing but fairness hangs on it. */
+const TURN_MS = 1000;
+/**
+ * The newest version is asked for so often. So many questions without an answer, each at another endpoint, and contact is lost;
+ * while a member still gives signs of life, its cluster may be electing a leader, and more are asked.
+ */
+const CONTACT_PAUSE_MS = 250;
+const CONTACT_AGAIN_MS = 50;
+const CONTACT_MS = 500;
+const MIN_UNANSWERED = 2;
+const LEADERLESS_UNANSWERED = 8;
 /** A snapshot is written when the log since the last has grown beyond it, and beyond this. */
 const LOG_BYTES = 8 * 1024 * 1024;
 const LOG_VERSIONS = 20_000;
 
 interface Pending { readonly commit: StoreCommit; readonly id: string; readonly revision: number; readonly bytes: number }
 
-export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> implements SharedStore {
+export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [Error] }> implements SharedStore {
   readonly #client: EtcdClient;
   #mirror = new Mirror();
   #stateId = '';
@@ -52,6 +63,8 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
   #overtaken = 0;
   #lost: Error | undefined;
   #closed = false;
+  #unanswered = 0;
+  #inContact = true;
 
   private constructor(client: EtcdClient) {
     super();
@@ -69,6 +82,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
         events: (events) => store.#hear(events),
         compacted: () => store.#reread(),
       });
+      void store.#keepContact();
       return store;
     } catch (error) {
       client.close();
@@ -76,6 +90,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
     }
   }
 
+  get inContact(): boolean { return this.#inContact; }
   get stateId(): string { return this.#stateId; }
   get version(): number { return this.#mirror.version; }
   get format(): number { return this.#mirror.format; }
@@ -93,12 +108,14 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
     return pending?.commit;
   }
 
-  async sync(): Promise<boolean> {
+  async sync(milliseconds = CALL_MS): Promise<boolean> {
     this.#check();
-    const reply = await this.#client.txn({ success: [get(KEYS.head)] });
+    // The watch may bring newer ones while the answer is under way.
+    const known = this.#known;
+    const reply = await this.#client.txn({ success: [get(KEYS.head)] }, milliseconds);
     const head = reply.responses[0]?.responseRange?.kvs[0];
     const version = head ? Head.decode(head.value).version : 0;
-    if (version < this.#known) throw this.#gone(version);
+    if (version < known) throw this.#gone(version);
     if (version > this.#known) await this.#catchUp();
     return this.#pending.length > 0;
   }
@@ -144,6 +161,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
     }
     const entry = LogEntry.encode({ version, id, parts, commit: parts > 0 ? Buffer.alloc(0) : bytes });
     let turn = this.#overtaken >= PATIENCE ? await this.#takeTurn() : 0;
+    let waiting = { turn: 0, since: 0 };
     for (const end = Date.now() + CALL_MS; ; await sleep(TURN_PAUSE_MS)) {
       const reply = await this.#client.txn(this.#making(version, id, entry, keys, turn));
       if (reply.succeeded) return reply.header!.revision;
@@ -161,6 +179,9 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
       // It is another's turn, or ours has run out.
       if (Date.now() > end) throw new EtcdUnavailable(`another controller has kept its turn to write to etcd for ${CALL_MS} ms`, false);
       turn = holder?.value.toString() === this.#name ? holder.modRevision : 0;
+      if (!holder || turn > 0) continue;
+      if (holder.modRevision !== waiting.turn) waiting = { turn: holder.modRevision, since: Date.now() };
+      else if (Date.now() - waiting.since > TURN_MS) turn = waiting.turn;
     }
   }
 
@@ -201,6 +222,28 @@ export class EtcdStore extends EventEmitter<{ waiting: []; lost: [Error] }> impl
   }
 
   // ---- following -------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Asks for the newest version all the time: a watch may be silent because nothing happens, and a member that lost its cluster
+   * still answers what asks for no majority.
+   */
+  async #keepContact(): Promise<void> {
+    while (!this.#closed && !this.#lost) {
+      try {
+        await this.sync(CONTACT_MS);
+        this.#unanswered = 0;
+      } catch {
+        this.#unanswered++;
+      }
+      const allowed = this.#client.isHeard ? LEADERLESS_UNANSWERED : Math.max(MIN_UNANSWERED, this.#client.endpoints);
+      const inContact = this.#unanswered < allowed;
+      if (inContact !== this.#inContact && !this.#closed) {
+        this.#inContact = inContact;
+        this.emit('contact');
+      }
+      await sleep(this.#unanswered === 0 ? CONTACT_PAUSE_MS : CONTACT_AGAIN_MS, undefined, { ref: false });
+    }
+  }
 
   get #known(): number { return this.#pending.at(-1)?.commit.version ?? this.version; }
 

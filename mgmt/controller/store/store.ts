@@ -58,8 +58,10 @@ export interface Store {
  * when its user says so; as long as one waits, or came first, commit() rejects with Overtaken.
  */
 export interface SharedStore extends Store {
-  /** "waiting": there is something to take. "lost": it can no longer follow the others, for good. */
-  on(event: 'waiting', listener: () => void): unknown;
+  /** Whether what the others commit is known here within a moment. Without it, what is read may be long out of date. */
+  readonly inContact: boolean;
+  /** "waiting": there is something to take. "contact": inContact changed. "lost": it can no longer follow the others, for good. */
+  on(event: 'waiting' | 'contact', listener: () => void): unknown;
   on(event: 'lost', listener: (error: Error) => void): unknown;
   /** The next version, which what is read now includes; undefined: there is none. */
   take(): StoreCommit | undefined;

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { LAYOUT_VERSION } from '../../../wasm-core/layout.ts';
 import { rpcError, type Draft, type Handlers } from '../../../proto/load.ts';
 import type { ApplianceMessage, ControllerMessage, Hello, Status, SyncMethods } from '../../../proto/sync.ts';
+import { SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import { requireRole } from '../../pki/credentials.ts';
 import type { Engine } from '../engine.ts';
 import { virtualRouterName } from '../model/kinds.ts';
@@ -16,7 +17,12 @@ import { Session, type Opening } from './session.ts';
 /** First wait after an appliance refused a whole message; doubled up to the last. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1000, 60_000];
 
+const OUT_OF_CONTACT = 'the controller has no contact with its store: try another one, or again';
+
 type Call = grpc.ServerDuplexStream<ApplianceMessage, Draft<ControllerMessage>>;
+
+/** What a simulation replaces: time, and how large updates become. */
+export interface SyncOptions { readonly clock?: Clock; readonly updateBytes?: number }
 
 /** What is known of an appliance, in session or not. */
 export interface Presence {
@@ -39,10 +45,14 @@ export class SyncServer {
   readonly #engine: Engine;
   readonly #name: string;
   readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #updateBytes: number | undefined;
   readonly #presence = new Map<string, Presence>();
 
   /** @param name of the controller, as it introduces itself. */
-  constructor(engine: Engine, name: string, log: Logger) {
+  constructor(engine: Engine, name: string, log: Logger, { clock = SYSTEM_CLOCK, updateBytes }: SyncOptions = {}) {
+    this.#clock = clock;
+    this.#updateBytes = updateBytes;
     this.#engine = engine;
     this.#name = name;
     this.#log = log.child({ part: 'sync' });
@@ -52,6 +62,11 @@ export class SyncServer {
         else this.#presence.get(appliance.name)?.session?.changed(touched);
       }
     });
+    const { store } = engine;
+    if (isShared(store)) {
+      // What this one knows may be out of date from now on: appliances look for a controller that knows better, and keep what they have.
+      store.on('contact', () => { if (!store.inContact) this.#end(OUT_OF_CONTACT); });
+    }
     // Sessions that had to wait for the store go on.
     engine.on('settled', () => { for (const { session } of this.#presence.values()) session?.pump(); });
   }
@@ -68,14 +83,16 @@ export class SyncServer {
   }
 
   /** Ends all sessions: appliances then look for a controller again. */
-  close(): void {
-    for (const { end } of this.#presence.values()) end?.({ code: grpc.status.UNAVAILABLE, details: 'the controller is shutting down' });
+  close(): void { this.#end('the controller is shutting down'); }
+
+  #end(details: string): void {
+    for (const { end } of this.#presence.values()) end?.({ code: grpc.status.UNAVAILABLE, details });
   }
 
   #know(name: string): Presence {
     let presence = this.#presence.get(name);
     if (!presence) {
-      presence = { name, session: undefined, hello: undefined, status: undefined, peer: '', since: new Date(), live: 0, problem: '', adopt: false, retryMs: FIRST_RETRY_MS, end: undefined };
+      presence = { name, session: undefined, hello: undefined, status: undefined, peer: '', since: new Date(this.#clock.now()), live: 0, problem: '', adopt: false, retryMs: FIRST_RETRY_MS, end: undefined };
       this.#presence.set(name, presence);
     }
     return presence;
@@ -106,6 +123,8 @@ export class SyncServer {
     const { name } = requireRole(call, 'appliance');
     if (!hello) throw rpcError(grpc.status.INVALID_ARGUMENT, 'the first message must be Hello');
     if (hello.name !== name) throw rpcError(grpc.status.PERMISSION_DENIED, `the certificate is of "${name}", which may not sync as "${hello.name}"`);
+    const { store } = this.#engine;
+    if (isShared(store) && !store.inContact) throw rpcError(grpc.status.UNAVAILABLE, OUT_OF_CONTACT);
     const presence = this.#know(name);
     const refuse = (details: string): never => {
       presence.problem = details;
@@ -119,7 +138,7 @@ export class SyncServer {
     const opening = this.#opening(presence, hello);
 
     presence.end?.({ code: grpc.status.ABORTED, details: 'another stream of this appliance took over' });
-    Object.assign(presence, { hello, peer: call.getPeer(), since: new Date(), problem: '', adopt: false, end: fail, status: undefined });
+    Object.assign(presence, { hello, peer: call.getPeer(), since: new Date(this.#clock.now()), problem: '', adopt: false, end: fail, status: undefined });
     call.write({ welcome: { controller: this.#name, stateId: this.#engine.store.stateId, resync: opening.kind === 'resync' } });
     this.#log.info({ appliance: name, peer: presence.peer, version: hello.version, opening: opening.kind }, 'in session');
     presence.session = new Session({
@@ -132,7 +151,7 @@ export class SyncServer {
       },
       write: (message) => call.write(message),
       retryLater: () => this.#retry(presence),
-    }, opening);
+    }, opening, this.#updateBytes);
     return presence;
   }
 
@@ -168,7 +187,7 @@ export class SyncServer {
   #retry(presence: Presence): void {
     const { session } = presence;
     this.#log.warn({ appliance: presence.name, inMs: presence.retryMs }, `refused: ${session?.problem ?? ''}`);
-    setTimeout(() => { if (session && presence.session === session) session.resync(false); }, presence.retryMs).unref();
+    this.#clock.after(presence.retryMs, () => { if (session && presence.session === session) session.resync(false); }, true);
     presence.retryMs = Math.min(presence.retryMs * 2, LAST_RETRY_MS);
   }
 
@@ -176,7 +195,7 @@ export class SyncServer {
     if (presence.end !== end) return;
     presence.session?.close();
     this.#log.info({ appliance: presence.name, live: presence.live }, 'left');
-    Object.assign(presence, { session: undefined, end: undefined, since: new Date() });
+    Object.assign(presence, { session: undefined, end: undefined, since: new Date(this.#clock.now()) });
   }
 
   #dismiss(name: string): void {

@@ -5,42 +5,53 @@ import { once } from 'node:events';
 export class BlackHole {
   readonly address: string;
   readonly #server: Server;
-  readonly #sockets: Set<Socket>;
+  readonly #sockets = new Set<Socket>();
+  readonly #target: readonly [host: string, port: string];
+  #swallowing = false;
 
-  private constructor(server: Server, sockets: Set<Socket>) {
-    this.#server = server;
-    this.#sockets = sockets;
+  private constructor(server: Server, target: string) {
+    this.#server = server.on('connection', (near) => this.#relay(near));
+    this.#target = target.split(':') as [string, string];
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   static async start(target: string): Promise<BlackHole> {
-    const sockets = new Set<Socket>();
-    const [host, port] = target.split(':') as [string, string];
-    const server = createServer((near) => {
-      const far = createConnection(Number(port), host);
-      for (const socket of [near, far]) {
-        sockets.add(socket);
-        socket.on('error', () => {}).on('close', () => { near.destroy(); far.destroy(); });
-      }
-      near.pipe(far);
-      far.pipe(near);
-    });
+    const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new BlackHole(server, sockets);
+    return new BlackHole(server, target);
   }
 
   /** From now on nothing passes, neither new connections' bytes nor old ones'. */
   swallow(): void {
+    this.#swallowing = true;
     for (const socket of this.#sockets) {
       socket.unpipe();
       socket.pause();
     }
-    this.#server.removeAllListeners('connection');
+  }
+
+  /** Relays again what is dialled from now on; old connections are gone. */
+  heal(): void {
+    this.#swallowing = false;
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   end(): void {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #relay(near: Socket): void {
+    const pair = this.#swallowing ? [near.pause()] : [near, createConnection(Number(this.#target[1]), this.#target[0])];
+    for (const socket of pair) {
+      this.#sockets.add(socket);
+      socket.on('error', () => {}).on('close', () => {
+        this.#sockets.delete(socket);
+        for (const each of pair) each.destroy();
+      });
+    }
+    const [, far] = pair;
+    if (far) near.pipe(far).pipe(near);
   }
 }

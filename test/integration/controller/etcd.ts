@@ -38,6 +38,19 @@ export class TestEtcd {
   credentials(pki = this.pki): ChannelCredentials { return clientCredentials(pki, 'controller', 'store'); }
   open(): Promise<EtcdStore> { return EtcdStore.open(this.options); }
 
+  async put(key: string, value: string): Promise<void> {
+    const client = new EtcdClient(this.options);
+    await client.put(key, Buffer.from(value));
+    client.close();
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    const client = new EtcdClient(this.options);
+    const { responses } = await client.txn({ success: [{ requestRange: { key: Buffer.from(key) } }] });
+    client.close();
+    return responses[0]?.responseRange?.kvs[0]?.value.toString();
+  }
+
   /** Forgets all that it holds. */
   async wipe(): Promise<void> {
     const client = new EtcdClient(this.options);

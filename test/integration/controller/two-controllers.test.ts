@@ -12,6 +12,7 @@ import { packAll, Packer } from '../../../mgmt/controller/compile/pack.ts';
 import { Engine } from '../../../mgmt/controller/engine.ts';
 import { decodeObject } from '../../../mgmt/controller/model/codec.ts';
 import { EtcdUnavailable } from '../../../mgmt/controller/store/etcd-client.ts';
+import { KEYS } from '../../../mgmt/controller/store/etcd-records.ts';
 import { EtcdStore } from '../../../mgmt/controller/store/etcd.ts';
 import type { HistoryRow, Store } from '../../../mgmt/controller/store/store.ts';
 import { createPki } from '../../../mgmt/pki/authority.ts';
@@ -265,6 +266,28 @@ test(`${KILLS} kills of one of two controllers that both write: nothing acknowle
   const history = engine.store.history(0, 1e6)!;
   for (const [name, counts] of acknowledged) checkHistory(history, name, counts, 3);
   assert.is(history.at(-1)!.version, engine.version);
+});
+
+test('who holds the turn and is gone holds up nobody for longer than a moment', async (context) => {
+  const engine = await openEngine(context);
+  await engine.commit([put({ name: P, project: {} })]);
+  await context.etcd.put(KEYS.turn, 'somebody who was killed before its lease ended');
+  await engine.commit([network(1)]);
+  assert.ok(engine.objects.get('virtual-network', `${P}:n1`));
+  assert.is(await context.etcd.get(KEYS.turn), undefined, 'and it is nobody\'s turn');
+});
+
+test('contact: lost when etcd is stalled, there again with what was missed', async (context) => {
+  const [writer, store] = [await openEngine(context), await openStore(context)];
+  const said: boolean[] = [];
+  store.on('contact', () => said.push(store.inContact));
+  context.etcd.stall();
+  await until(() => said.length === 1, 'it notices');
+  context.etcd.resume();
+  await writer.commit([put({ name: P, project: {} })]);
+  await until(() => said.length === 2, 'it notices');
+  assert.equal(said, [false, true]);
+  await until(() => store.take() !== undefined || store.version > 0, 'the change comes');
 });
 
 test('a certificate of another authority opens nothing', async ({ etcd }) => {
