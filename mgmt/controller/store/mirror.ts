@@ -4,13 +4,8 @@
  */
 import type { Kind } from '../model/kinds.ts';
 import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
+import { APPLIANCE_BYTES, APPLIANCE_CHANGES, HISTORY_BYTES, HISTORY_VERSIONS } from './bounds.ts';
 import type { ApplianceVersion, HistoryRow, StoreCommit, StoredRow } from './store.ts';
-
-/** Steps of history that are kept: versions over all objects, and what their objects take together. */
-const HISTORY_VERSIONS = 10_000;
-const HISTORY_BYTES = 64 * 1024 * 1024;
-/** Changes per appliance that are kept: beyond them an appliance is resynced. */
-const APPLIANCE_CHANGES = 1_000;
 
 interface Change { readonly version: number; readonly keys: string }
 
@@ -23,7 +18,7 @@ export class Mirror {
   readonly numbers = new Map<string, NumberRow>();
   readonly slots = new Map<string, SlotsRow>();
   readonly appliances = new Map<string, ApplianceVersion>();
-  readonly #changes = new Map<string, Change[]>();
+  readonly #changes = new Map<string, { readonly list: Change[]; bytes: number }>();
   #history: HistoryRow[] = [];
   #historyBytes = 0;
 
@@ -60,7 +55,7 @@ export class Mirror {
   changesSince(appliance: string, version: number): string[] | undefined {
     const known = this.appliances.get(appliance);
     if (!known || version < known.floor || version > this.version) return undefined;
-    return (this.#changes.get(appliance) ?? []).filter((change) => change.version > version).map(({ keys }) => keys);
+    return (this.#changes.get(appliance)?.list ?? []).filter((change) => change.version > version).map(({ keys }) => keys);
   }
 
   /** Whole transactions: at most `limit` steps, unless the first one alone has more. */
@@ -105,14 +100,17 @@ export class Mirror {
   }
 
   #change(appliance: string, change: Change): void {
-    const changes = this.#changes.get(appliance);
-    if (!changes) {
-      this.#changes.set(appliance, [change]);
-      return;
-    }
-    changes.push(change);
-    if (changes.length <= APPLIANCE_CHANGES * 1.1) return;
-    const gone = changes.splice(0, changes.length - APPLIANCE_CHANGES).at(-1)!.version;
+    const changes = this.#changes.get(appliance) ?? { list: [], bytes: 0 };
+    this.#changes.set(appliance, changes);
+    changes.list.push(change);
+    changes.bytes += change.keys.length;
+    // By tenths: the rest moves in memory each time.
+    if (changes.list.length <= APPLIANCE_CHANGES * 1.1 && changes.bytes <= APPLIANCE_BYTES * 1.1) return;
+    let [count, bytes] = [0, changes.bytes];
+    while (count < changes.list.length - 1 && (changes.list.length - count > APPLIANCE_CHANGES || bytes > APPLIANCE_BYTES)) bytes -= changes.list[count++]!.keys.length;
+    if (count === 0) return;
+    const gone = changes.list.splice(0, count).at(-1)!.version;
+    changes.bytes = bytes;
     const known = this.appliances.get(appliance);
     if (known) this.appliances.set(appliance, { ...known, floor: Math.max(known.floor, gone) });
   }

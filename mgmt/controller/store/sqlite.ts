@@ -1,21 +1,17 @@
 /**
  * The embedded store: one SQLite file in WAL mode, synchronous FULL, so that a commit is on the disk when it returns and a crash
- * at any point leaves the last commit or the one before it.
+ * at any point leaves the last commit or the one before it. A commit is one write to the log, and one sync of it: what else is to
+ * be written waits for a quiet moment.
  */
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { Kind } from '../model/kinds.ts';
 import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
+import { APPLIANCE_BYTES, APPLIANCE_CHANGES, HISTORY_BYTES, HISTORY_VERSIONS } from './bounds.ts';
 import type { ApplianceVersion, HistoryRow, Store, StoreCommit, StoredRow } from './store.ts';
 
 /** Refuses files of a later program. Raise it with every change of the tables. */
 const SCHEMA = 1;
-/** Steps of history that are kept: versions, over all objects. */
-const HISTORY_VERSIONS = 10_000;
-/** Changes per appliance that are kept: beyond them an appliance is resynced. */
-const APPLIANCE_CHANGES = 1_000;
-/** History and changes are trimmed every so many versions: a hundredth of the work, a few rows more. */
-const TRIM_EVERY = 100;
 
 const TABLES = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -31,16 +27,27 @@ const TABLES = `
 
 /** The log is written back when no commit came for so long, since that takes several synchronous writes; or when it is this long. */
 const CHECKPOINT_IDLE_MS = 500;
-const CHECKPOINT_COMMITS = 2_000;
+const LOG_BYTES = 8 * 1024 * 1024;
+const PAGE_BYTES = 4096;
+/** Trimming waits until a bound is exceeded by this share of it, and then is worth a statement. */
+const SLACK = 0.01;
+
+const MEMORY = ':memory:';
 
 type Row = Record<string, SQLInputValue>;
+interface Extent { count: number; bytes: number }
 
 export class SqliteStore implements Store {
   readonly stateId: string;
   #version: number;
   readonly #database: DatabaseSync;
-  #uncheckpointed = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** About what the log holds that is not written back. */
+  #logBytes = 0;
+  #historyFloor = 0;
+  #historyBytes = 0;
+  /** What is kept of each appliance's changes. */
+  readonly #changes = new Map<string, Extent>();
   readonly #statements = new Map<string, StatementSync>();
 
   /** @param path of the file, made if it is not there; ":memory:" for tests that need no durability. */
@@ -52,6 +59,8 @@ export class SqliteStore implements Store {
     else if (schema !== SCHEMA) throw new Error(`${path} has schema ${schema}, this program knows ${SCHEMA}: use the program that wrote it, or another file`);
     this.stateId = this.#meta('state_id');
     this.#version = Number(this.#meta('version'));
+    this.#measure();
+    if (path !== MEMORY) this.#growLog();
   }
 
   get version(): number { return this.#version; }
@@ -70,28 +79,12 @@ export class SqliteStore implements Store {
   async commit(commit: StoreCommit): Promise<void> {
     const { version } = commit;
     if (version !== this.#version + 1) throw new Error(`commit of version ${version} on version ${this.#version}`);
-    this.#transaction(() => {
-      for (const row of commit.puts) this.#putObject(row);
-      for (const row of commit.deletes) {
-        this.#run('DELETE FROM object WHERE kind = ? AND name = ?', row.kind, row.name);
-        this.#run('INSERT INTO history (version, kind, name, uuid, deleted, bytes) VALUES (?, ?, ?, ?, 1, ?)', version, row.kind, row.name, row.uuid, row.bytes);
-      }
-      for (const { scope, number, key, freed } of commit.numbers) this.#run('INSERT OR REPLACE INTO number VALUES (?, ?, ?, ?)', scope, number, key, freed);
-      for (const { scope, key, slots } of commit.slots) {
-        if (slots.length > 0) this.#run('INSERT OR REPLACE INTO slots VALUES (?, ?, ?)', scope, key, JSON.stringify(slots));
-        else this.#run('DELETE FROM slots WHERE scope = ? AND key = ?', scope, key);
-      }
-      for (const { appliance, keys } of commit.appliances) {
-        if (keys === null) this.#run('INSERT INTO appliance VALUES (?1, ?2, ?2) ON CONFLICT (name) DO UPDATE SET version = ?2, floor = ?2', appliance, version);
-        else {
-          this.#run('INSERT INTO appliance VALUES (?1, ?2, ?2 - 1) ON CONFLICT (name) DO UPDATE SET version = ?2', appliance, version);
-          this.#run('INSERT INTO change VALUES (?, ?, ?)', appliance, version, keys);
-        }
-      }
-      if (commit.format !== undefined) this.#run('UPDATE meta SET value = ? WHERE name = ?', String(commit.format), 'format');
-      this.#run('UPDATE meta SET value = ? WHERE name = ?', String(version), 'version');
-      if (version % TRIM_EVERY === 0) this.#trim(version);
-    });
+    try {
+      this.#transaction(() => this.#write(commit));
+    } catch (error) {
+      this.#measure();
+      throw error;
+    }
     this.#version = version;
     this.#checkpointLater();
   }
@@ -103,7 +96,7 @@ export class SqliteStore implements Store {
   }
 
   history(version: number, limit: number): HistoryRow[] | undefined {
-    if (version < Number(this.#meta('history_floor')) || version > this.#version) return undefined;
+    if (version < this.#historyFloor || version > this.#version) return undefined;
     // A transaction is never cut in two: the last version that fits is taken whole.
     const rows = [...this.#rows<Row>('SELECT kind, name, uuid, version, deleted, bytes FROM history WHERE version > ? ORDER BY id LIMIT ?', version, limit)];
     const last = rows.at(-1)?.['version'];
@@ -126,15 +119,48 @@ export class SqliteStore implements Store {
 
   // ---- inside ----------------------------------------------------------------------------------------------------------------
 
+  #write(commit: StoreCommit): void {
+    const { version } = commit;
+    for (const row of commit.puts) this.#putObject(row);
+    for (const row of commit.deletes) {
+      this.#run('DELETE FROM object WHERE kind = ? AND name = ?', row.kind, row.name);
+      this.#run('INSERT INTO history (version, kind, name, uuid, deleted, bytes) VALUES (?, ?, ?, ?, 1, ?)', version, row.kind, row.name, row.uuid, row.bytes);
+    }
+    for (const { scope, number, key, freed } of commit.numbers) this.#run('INSERT OR REPLACE INTO number VALUES (?, ?, ?, ?)', scope, number, key, freed);
+    for (const { scope, key, slots } of commit.slots) {
+      if (slots.length > 0) this.#run('INSERT OR REPLACE INTO slots VALUES (?, ?, ?)', scope, key, JSON.stringify(slots));
+      else this.#run('DELETE FROM slots WHERE scope = ? AND key = ?', scope, key);
+    }
+    for (const { appliance, keys } of commit.appliances) {
+      if (keys === null) {
+        this.#run('INSERT INTO appliance VALUES (?1, ?2, ?2) ON CONFLICT (name) DO UPDATE SET version = ?2, floor = ?2', appliance, version);
+        this.#run('DELETE FROM change WHERE appliance = ?', appliance);
+      } else {
+        this.#run('INSERT INTO appliance VALUES (?1, ?2, ?2 - 1) ON CONFLICT (name) DO UPDATE SET version = ?2', appliance, version);
+        this.#run('INSERT INTO change VALUES (?, ?, ?)', appliance, version, keys);
+      }
+    }
+    if (commit.format !== undefined) this.#run('UPDATE meta SET value = ? WHERE name = ?', String(commit.format), 'format');
+    this.#run('UPDATE meta SET value = ? WHERE name = ?', String(version), 'version');
+    this.#count(commit);
+    this.#trim(commit);
+  }
+
   #checkpointLater(): void {
     clearTimeout(this.#idle);
-    if (++this.#uncheckpointed >= CHECKPOINT_COMMITS) return this.#checkpoint();
-    this.#idle = setTimeout(() => this.#checkpoint(), CHECKPOINT_IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.#checkpoint(), this.#logBytes < LOG_BYTES ? CHECKPOINT_IDLE_MS : 0).unref();
   }
 
   #checkpoint(): void {
-    this.#uncheckpointed = 0;
+    this.#logBytes = 0;
     this.#database.exec('PRAGMA wal_checkpoint(RESTART)');
+  }
+
+  /** A sync that need not make the file longer takes half the time: the log begins as long as it becomes. */
+  #growLog(): void {
+    this.#database.exec(`DROP TABLE IF EXISTS log_growth; CREATE TABLE log_growth (bytes BLOB); INSERT INTO log_growth VALUES (zeroblob(${LOG_BYTES}))`);
+    this.#database.exec('DROP TABLE log_growth');
+    this.#checkpoint();
   }
 
   #create(): void {
@@ -153,16 +179,63 @@ export class SqliteStore implements Store {
     this.#run('INSERT INTO history (version, kind, name, uuid, deleted, bytes) VALUES (?, ?, ?, ?, 0, ?)', row.version, row.kind, row.name, row.uuid, row.bytes);
   }
 
-  #trim(version: number): void {
-    const floor = Math.max(0, version - HISTORY_VERSIONS);
+  /** What is kept, by the tables. */
+  #measure(): void {
+    this.#historyFloor = Number(this.#meta('history_floor'));
+    const [history] = this.#rows<{ bytes: number }>('SELECT coalesce(sum(length(bytes)), 0) AS bytes FROM history');
+    this.#historyBytes = history!.bytes;
+    this.#changes.clear();
+    for (const { appliance, count, bytes } of this.#rows<Extent & { appliance: string }>('SELECT appliance, count(*) AS count, sum(length(keys)) AS bytes FROM change GROUP BY appliance')) this.#changes.set(appliance, { count, bytes });
+  }
+
+  #count({ puts, deletes, numbers, slots, appliances }: StoreCommit): void {
+    const bytes = [...puts, ...deletes].reduce((sum, row) => sum + row.bytes.length, 0);
+    this.#historyBytes += bytes;
+    for (const { appliance, keys } of appliances) {
+      const { count, bytes: before } = this.#changes.get(appliance) ?? { count: 0, bytes: 0 };
+      if (keys === null) this.#changes.delete(appliance);
+      else this.#changes.set(appliance, { count: count + 1, bytes: before + keys.length });
+    }
+    // In the log an object is twice, with its history; rows mostly lie in pages of their own.
+    const rows = 2 * (puts.length + deletes.length + appliances.length) + numbers.length + slots.length + 1;
+    this.#logBytes += 2 * bytes + appliances.reduce((sum, { keys }) => sum + (keys?.length ?? 0), 0) + rows * PAGE_BYTES;
+  }
+
+  /** What exceeds its bound goes, oldest first, in pieces: some with every so many commits. */
+  #trim({ version, appliances }: StoreCommit): void {
+    const exceeds = (value: number, bound: number): boolean => value > bound * (1 + SLACK);
+    if (exceeds(version - this.#historyFloor, HISTORY_VERSIONS) || exceeds(this.#historyBytes, HISTORY_BYTES)) this.#trimHistory(version);
+    for (const { appliance } of appliances) {
+      const { count, bytes } = this.#changes.get(appliance) ?? { count: 0, bytes: 0 };
+      if (exceeds(count, APPLIANCE_CHANGES) || exceeds(bytes, APPLIANCE_BYTES)) this.#trimChanges(appliance, version, { count, bytes });
+    }
+  }
+
+  #trimHistory(version: number): void {
+    let [floor, bytes] = [Math.max(this.#historyFloor, version - HISTORY_VERSIONS), this.#historyBytes];
+    const steps = this.#prepare('SELECT version, sum(length(bytes)) AS bytes FROM history WHERE version < ? GROUP BY version ORDER BY version').iterate(version);
+    for (const step of steps as Iterable<{ version: number; bytes: number }>) {
+      if (step.version > floor && bytes <= HISTORY_BYTES) break;
+      bytes -= step.bytes;
+      floor = Math.max(floor, step.version);
+    }
     this.#run('DELETE FROM history WHERE version <= ?', floor);
     this.#run('UPDATE meta SET value = ? WHERE name = ?', String(floor), 'history_floor');
-    for (const { name, count } of this.#rows<{ name: string; count: number }>('SELECT appliance AS name, count(*) AS count FROM change GROUP BY appliance HAVING count > ?', APPLIANCE_CHANGES)) {
-      const [oldest] = this.#rows<{ version: number }>('SELECT version FROM change WHERE appliance = ? ORDER BY version LIMIT 1 OFFSET ?', name, count - APPLIANCE_CHANGES - 1);
-      this.#run('DELETE FROM change WHERE appliance = ? AND version <= ?', name, oldest!.version);
-      this.#run('UPDATE appliance SET floor = max(floor, ?) WHERE name = ?', oldest!.version, name);
+    [this.#historyFloor, this.#historyBytes] = [floor, bytes];
+  }
+
+  #trimChanges(appliance: string, version: number, { count, bytes }: Extent): void {
+    let floor = 0;
+    const changes = this.#prepare('SELECT version, length(keys) AS bytes FROM change WHERE appliance = ? AND version < ? ORDER BY version').iterate(appliance, version);
+    for (const change of changes as Iterable<{ version: number; bytes: number }>) {
+      if (count <= APPLIANCE_CHANGES && bytes <= APPLIANCE_BYTES) break;
+      count--;
+      bytes -= change.bytes;
+      floor = change.version;
     }
-    this.#run('DELETE FROM change WHERE version <= (SELECT floor FROM appliance WHERE name = change.appliance)');
+    this.#run('DELETE FROM change WHERE appliance = ? AND version <= ?', appliance, floor);
+    this.#run('UPDATE appliance SET floor = max(floor, ?) WHERE name = ?', floor, appliance);
+    this.#changes.set(appliance, { count, bytes });
   }
 
   #transaction(work: () => void): void {

@@ -96,5 +96,34 @@ export function conformance(name: string, provide: () => Provided | Promise<Prov
     assert.is(store.changesSince('c1', floor)!.length, 1300 - floor);
   });
 
+  test('by what its keys take as well; the newest change stays, however large', async ({ store }) => {
+    const keys = 'k'.repeat(300_000);
+    for (let version = 1; version <= 10; version++) await store.commit(commit(version, { appliances: [{ appliance: 'c1', keys }, { appliance: 'c2', keys: 'k' }] }));
+    const floorOf = (name: string): number => [...store.appliances()].find(({ appliance }) => appliance === name)!.floor;
+    assert.is(floorOf('c1'), 7);
+    assert.is(floorOf('c2'), 0);
+    assert.is(store.changesSince('c1', 6), undefined);
+    assert.equal(store.changesSince('c1', 7), [keys, keys, keys]);
+    const large = 'k'.repeat(3_000_000);
+    await store.commit(commit(11, { appliances: [{ appliance: 'c1', keys: large }] }));
+    assert.equal(store.changesSince('c1', 10), [large]);
+  });
+
+  test('history is bounded by what it takes; the newest version stays, however large', async (context) => {
+    const large = Buffer.alloc(10 * 1024 * 1024);
+    for (let version = 1; version <= 10; version++) await context.store.commit(commit(version, { puts: [{ ...row('a', version), bytes: large }] }));
+    const check = (store: Store): void => {
+      assert.is(store.history(3, 100), undefined);
+      assert.is(store.history(4, 100)!.length, 6);
+    };
+    check(context.store);
+    const store = await reopen(context);
+    check(store);
+    await store.commit(commit(11, { puts: [{ ...row('a', 11), bytes: Buffer.alloc(80 * 1024 * 1024) }] }));
+    assert.is(store.history(9, 100), undefined);
+    assert.is(store.history(10, 100)!.length, 1);
+    assert.is([...store.objects()].length, 1);
+  });
+
   test.run();
 }
