@@ -14,6 +14,9 @@ export interface ConfigMethods {
   /** What the compile step made of the objects, for one appliance. */
   routes: ServerStream<RoutesRequest, RoutesReply>;
   appliances: Unary<AppliancesRequest, AppliancesReply>;
+  /** Answers when every packet is forwarded by a version: it is live in every lcore of every appliance in session that it touches, or
+   * of the one named. Give the call a deadline; it ends nothing but the waiting. */
+  awaitLive: Unary<AwaitLiveRequest, AwaitLiveReply>;
   /** Sends an appliance its whole state again. With force, more may be swept than its guard allows. */
   resync: Unary<ResyncRequest, ResyncReply>;
 }
@@ -409,6 +412,20 @@ export interface Appliance {
   ports: string[];
   /** records per table, as compiled */
   totals: Record<string, number>;
+}
+
+export interface AwaitLiveRequest {
+  /** of a CommitReply; 0 = the newest */
+  version: number;
+  /** waited for even while it is not in session; empty: all that are */
+  appliance: string;
+}
+
+export interface AwaitLiveReply {
+  /** appliances that are not in session, and get it when they come back */
+  absent: string[];
+  /** records that an appliance could not take: "compute-1: label 17: the table is full" */
+  refused: string[];
 }
 
 export interface RefusedRecord {

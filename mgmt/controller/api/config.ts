@@ -9,6 +9,7 @@ import { isKind, KINDS, virtualRouterName, type Kind, type Stored } from '../mod
 import { Refusal } from '../model/refusal.ts';
 import { shown } from './shown.ts';
 import type { SyncServer } from '../sync/server.ts';
+import { awaitLive } from './await-live.ts';
 import { refusalStatus } from './errors.ts';
 import { applianceView, routesView } from './views.ts';
 
@@ -64,6 +65,11 @@ export function configHandlers(engine: Engine, sync: SyncServer): Handlers<wire.
       requireRole(call, 'operator');
       const wanted = appliance === '' ? [...engine.compiler.appliances.values()] : [applianceOf(appliance)];
       return { appliances: wanted.map((each) => applianceView(each, sync.presence(each.name))) };
+    },
+    awaitLive(request, call) {
+      requireRole(call, 'operator');
+      if (request.appliance !== '') applianceOf(request.appliance);
+      return awaitLive(engine, sync, request, () => call.cancelled, (listener) => call.on('cancelled', listener));
     },
     resync({ appliance, force }, call) {
       requireRole(call, 'operator');

@@ -2,6 +2,7 @@
  * The sync service (proto/sync.proto): admits appliances, gives each a session, and tells sessions what transactions changed.
  * Remembers what it knew of appliances that are away.
  */
+import { EventEmitter } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { LAYOUT_VERSION } from '../../../wasm-core/layout.ts';
@@ -16,6 +17,8 @@ import { Session, type Opening } from './session.ts';
 
 /** First wait after an appliance refused a whole message; doubled up to the last. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1000, 60_000];
+/** An appliance says who it is at once: a stream that says nothing for so long is none. */
+const HELLO_MS = 10_000;
 
 const OUT_OF_CONTACT = 'the controller has no contact with its store: try another one, or again';
 
@@ -41,7 +44,8 @@ export interface Presence {
   end: ((status: Partial<grpc.StatusObject>) => void) | undefined;
 }
 
-export class SyncServer {
+/** "moved": a version became live at the appliance, or it came, left, or is no more. */
+export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
   readonly #engine: Engine;
   readonly #name: string;
   readonly #log: Logger;
@@ -51,6 +55,8 @@ export class SyncServer {
 
   /** @param name of the controller, as it introduces itself. */
   constructor(engine: Engine, name: string, log: Logger, { clock = SYSTEM_CLOCK, updateBytes }: SyncOptions = {}) {
+    super();
+    this.setMaxListeners(0); // one for each call that waits
     this.#clock = clock;
     this.#updateBytes = updateBytes;
     this.#engine = engine;
@@ -101,7 +107,9 @@ export class SyncServer {
   #accept(call: Call): void {
     const fail = (status: Partial<grpc.StatusObject>): void => { call.emit('error', status); };
     let presence: Presence | undefined;
+    const spoken = this.#clock.after(HELLO_MS, () => fail({ code: grpc.status.INVALID_ARGUMENT, details: `the first message must be Hello, within ${HELLO_MS / 1000} s` }), true);
     call.on('data', (message: ApplianceMessage) => {
+      spoken();
       try {
         if (!presence) presence = this.#admit(call, message, fail);
         else this.#take(presence, message);
@@ -113,7 +121,10 @@ export class SyncServer {
       }
     });
     call.on('drain', () => presence?.session?.drained());
-    const left = (): void => { if (presence) this.#leave(presence, fail); };
+    const left = (): void => {
+      spoken();
+      if (presence) this.#leave(presence, fail);
+    };
     for (const event of ['end', 'cancelled', 'close', 'error'] as const) call.on(event, left);
     call.on('end', () => call.end());
   }
@@ -148,10 +159,12 @@ export class SyncServer {
         presence.live = version;
         presence.retryMs = FIRST_RETRY_MS;
         this.#engine.numbering.acknowledge(name, version);
+        this.emit('moved', name);
       },
       write: (message) => call.write(message),
       retryLater: () => this.#retry(presence),
     }, opening, this.#updateBytes);
+    this.emit('moved', name); // by what it said that it holds
     return presence;
   }
 
@@ -196,10 +209,12 @@ export class SyncServer {
     presence.session?.close();
     this.#log.info({ appliance: presence.name, live: presence.live }, 'left');
     Object.assign(presence, { session: undefined, end: undefined, since: new Date(this.#clock.now()) });
+    this.emit('moved', presence.name);
   }
 
   #dismiss(name: string): void {
     this.#presence.get(name)?.end?.({ code: grpc.status.FAILED_PRECONDITION, details: `virtual-router ${virtualRouterName(name)} was deleted` });
     this.#presence.delete(name);
+    this.emit('moved', name);
   }
 }

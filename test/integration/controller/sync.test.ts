@@ -1,8 +1,13 @@
 // The sync server against appliances that keep tables as strictly as the core does.
+import { EventEmitter } from 'node:events';
+import { status } from '@grpc/grpc-js';
+import pino from 'pino';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chapter } from '../../../examples/chapter.ts';
+import type { Clock } from '../../../mgmt/clock.ts';
 import { packAll, Packer } from '../../../mgmt/controller/compile/pack.ts';
+import { SyncServer } from '../../../mgmt/controller/sync/server.ts';
 import { Scene, until } from './scene.ts';
 import { SimulatedAppliance, Tables } from './simulated-appliance.ts';
 
@@ -237,6 +242,64 @@ test('a second stream of an appliance takes over', async () => {
   assert.match(first.error!.details, /took over/);
   await scene.put(fip('second', '101.101.101.9'));
   await inSync(second);
+});
+
+test('a version is awaited until the appliances in session have it live; who is away is named', async () => {
+  const waiting = async (version: number, name = '', ms = 20_000) => scene.config.awaitLive({ version, appliance: name }, { deadline: Date.now() + ms });
+  const [compute, gateway] = [appliance('compute-1'), appliance('gateway-1')];
+  assert.equal((await waiting(0)).absent.sort(), ['compute-1', 'gateway-1'], 'nobody is in session: nobody is waited for');
+  compute.connect(scene.address, scene.pki);
+  await inSync(compute);
+  assert.equal(await waiting(0), { absent: ['gateway-1'], refused: [] });
+  const { version } = await scene.config.commit({ operations: [{ put: fip('second', '101.101.101.9') }] });
+  assert.equal(await waiting(version), { absent: ['gateway-1'], refused: [] });
+  assert.is(compute.version, version);
+
+  // One that is named is waited for while it is away, and while it does not read.
+  const gave = (error: { code?: number }) => error.code;
+  assert.is(await waiting(version, 'gateway-1', 300).then(() => 0, gave), status.DEADLINE_EXCEEDED);
+  gateway.connect(scene.address, scene.pki, { stalled: true });
+  await until(() => scene.listening.sync.presence('gateway-1')?.session !== undefined, 'the gateway is in session');
+  assert.is(await waiting(version, '', 300).then(() => 0, gave), status.DEADLINE_EXCEEDED);
+  const all = waiting(version);
+  const [theGateway] = await Promise.all([waiting(version, 'gateway-1'), gateway.resume()]);
+  assert.is(gateway.version >= version, true);
+  assert.equal([theGateway, await all], [{ absent: [], refused: [] }, { absent: [], refused: [] }]);
+
+  // Who leaves is no longer waited for.
+  gateway.disconnect();
+  await until(() => scene.listening.sync.presence('gateway-1')?.session === undefined, 'the gateway has left');
+  gateway.connect(scene.address, scene.pki, { stalled: true });
+  await until(() => scene.listening.sync.presence('gateway-1')?.session !== undefined, 'the gateway is back');
+  const later = await scene.config.commit({ operations: [{ put: fip('third', '101.101.101.10') }] });
+  const last = waiting(later.version);
+  await until(() => compute.version === later.version, 'the compute has it');
+  gateway.disconnect();
+  assert.equal((await last).absent, ['gateway-1']);
+  assert.is(scene.listening.sync.listenerCount('moved'), 0, 'nothing is left of calls that ended');
+  assert.is(await waiting(later.version + 1).then(() => 0, gave), status.OUT_OF_RANGE);
+  assert.is(await waiting(0, 'nobody').then(() => 0, gave), status.NOT_FOUND);
+});
+
+test('a stream that does not say who it is ends after 10 s', async () => {
+  let [now, due] = [0, (): void => {}];
+  const clock: Clock = { now: () => now, after: (ms, action) => (due = () => { now += ms; action(); }, () => { due = () => {}; }) };
+  const sync = new SyncServer(scene.engine, 'controller', pino({ level: 'silent' }), { clock });
+  const call = (): EventEmitter & { getPeer(): string } => Object.assign(new EventEmitter(), { getPeer: () => 'somebody' });
+  const silent = call();
+  const errors: unknown[] = [];
+  silent.on('error', (error: unknown) => errors.push(error));
+  sync.handlers.stream(silent as never);
+  due();
+  assert.is(now, 10_000);
+  assert.equal(errors, [{ code: status.INVALID_ARGUMENT, details: 'the first message must be Hello, within 10 s' }]);
+  // One that leaves before is not spoken to.
+  const gone = call();
+  gone.on('error', (error: unknown) => errors.push(error));
+  sync.handlers.stream(gone as never);
+  gone.emit('close');
+  due();
+  assert.is(errors.length, 1);
 });
 
 test('a deleted appliance is dismissed', async () => {
