@@ -11,6 +11,7 @@ import { clientCredentials, requireRole, serverCredentials } from '../pki/creden
 import { ApplianceAgent } from './appliance.ts';
 import { HEALTH, operations } from './operations.ts';
 import { Refusals } from './refusals.ts';
+import { grpcTransport } from './transport.ts';
 
 interface Options { name: string; controller: string[]; pki: string; dataplane: string; state: string; listen: string }
 
@@ -51,8 +52,7 @@ const agent = new ApplianceAgent({
   name: options.name,
   software: version,
   controllers: options.controller,
-  credentials: () => clientCredentials(options.pki, options.name, 'controller'),
-  dataplane: options.dataplane,
+  transport: grpcTransport({ credentials: () => clientCredentials(options.pki, options.name, 'controller'), dataplane: options.dataplane }),
   refusals: new Refusals(join(options.state, 'refusals.json'), (text) => log.warn(text)),
   log: { info: (text) => log.info(text), warn: (text) => log.warn(text) },
 });

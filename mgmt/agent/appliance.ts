@@ -3,17 +3,17 @@
  * until something breaks, begin again. It holds no truth of its own: killed at any time, it comes back to the same place.
  * Forwarding never depends on it.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import * as grpc from '@grpc/grpc-js';
 import type { Session as SessionView } from '../../proto/appliance.ts';
-import { Dataplane, type DataplaneMethods, type State } from '../../proto/dataplane.ts';
-import { CHANNEL_OPTIONS, createClient, pathOf, unixAddress, type Client, type Draft } from '../../proto/load.ts';
-import { Sync, type Status } from '../../proto/sync.ts';
+import type { DataplaneMethods, State } from '../../proto/dataplane.ts';
+import type { Client, Draft } from '../../proto/load.ts';
+import type { Status } from '../../proto/sync.ts';
+import { pause, SYSTEM_CLOCK, type Clock } from '../clock.ts';
 import { Rota } from './backoff.ts';
 import { deviceNames } from './devices.ts';
 import { Ports, POLL_MS } from './ports.ts';
 import type { Refusals } from './refusals.ts';
-import { Session, type RawStream } from './session.ts';
+import { Session } from './session.ts';
+import type { ControllerConnection, DataplaneConnection, Transport } from './transport.ts';
 
 const STATUS_MS = 1000;
 /** How long the dataplane is given to answer, and how soon it is asked again. */
@@ -28,17 +28,15 @@ export interface ApplianceOptions {
   name: string;
   software: string;
   controllers: readonly string[];
-  /** Credentials towards controllers; read again for every connection, so that renewed certificates are taken up. */
-  credentials: () => grpc.ChannelCredentials;
-  /** Path of the dataplane's socket. */
-  dataplane: string;
+  transport: Transport;
   refusals: Refusals;
   log: Log;
   /** Devices that a process sees; a test gives its own. */
   devices?: (pid: number) => Set<string> | null;
+  /** A simulation gives its own. `random` is in [0, 1). */
+  clock?: Clock;
+  random?: () => number;
 }
-
-const untouched = (bytes: Buffer): Buffer => bytes;
 
 export class ApplianceAgent {
   readonly name: string;
@@ -48,10 +46,10 @@ export class ApplianceAgent {
   readonly #options: ApplianceOptions;
   readonly #rota: Rota;
   readonly #stop = new AbortController();
-  /** Raw streams to the dataplane; its other calls go through `dataplane`. */
-  readonly #channel: grpc.Client;
+  readonly #connection: DataplaneConnection;
+  readonly #clock: Clock;
   #session: Session | undefined;
-  #view: { controller: string; controllerName: string; since: string } = { controller: '', controllerName: '', since: new Date().toISOString() };
+  #view: { controller: string; controllerName: string; since: string };
   #problem = 'starting';
   #lastStatus = '';
   #said = '';
@@ -60,13 +58,12 @@ export class ApplianceAgent {
     this.#options = options;
     this.name = options.name;
     this.refusals = options.refusals;
-    this.#rota = new Rota(options.controllers);
-    const address = unixAddress(options.dataplane);
-    // A dataplane that writes a large batch does not answer pings meanwhile; that it died, its socket tells at once.
-    const patient: grpc.ChannelOptions = { 'grpc.keepalive_time_ms': 15_000, 'grpc.keepalive_timeout_ms': 15_000, 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1000 };
-    this.dataplane = createClient(Dataplane, address, grpc.credentials.createInsecure(), patient);
-    this.#channel = new grpc.Client(address, grpc.credentials.createInsecure(), { ...CHANNEL_OPTIONS, ...patient });
-    this.ports = new Ports(this.dataplane, options.devices ?? deviceNames, (text) => options.log.info(text));
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#view = { controller: '', controllerName: '', since: this.#now() };
+    this.#rota = new Rota(options.controllers, options.random);
+    this.#connection = options.transport.dataplane();
+    this.dataplane = this.#connection.calls;
+    this.ports = new Ports(this.dataplane, options.devices ?? deviceNames, (text) => options.log.info(text), this.#clock);
   }
 
   /** Why the dataplane or every controller is away; empty in session. */
@@ -95,8 +92,7 @@ export class ApplianceAgent {
       if (state && !this.#stop.signal.aborted) await this.#attempt(controller, state);
     }
     await Promise.all(watching);
-    this.dataplane.close();
-    this.#channel.close();
+    this.#connection.close();
   }
 
   stop(): void {
@@ -108,12 +104,12 @@ export class ApplianceAgent {
   /** The dataplane's state and its ports' names; null when it is away (after a short pause). */
   async #reachDataplane(): Promise<State | null> {
     try {
-      const state = await this.dataplane.getState({}, { deadline: Date.now() + DATAPLANE_MS });
+      const state = await this.dataplane.getState({}, { deadline: this.#clock.now() + DATAPLANE_MS });
       await this.ports.learn(state.pid);
       return state;
     } catch (error) {
       this.ports.forget();
-      this.#trouble(`the dataplane at ${this.#options.dataplane} does not answer: ${(error as Error).message}`);
+      this.#trouble(`the dataplane at ${this.#connection.address} does not answer: ${(error as Error).message}`);
       await this.#pause(DATAPLANE_AGAIN_MS);
       return null;
     }
@@ -122,24 +118,22 @@ export class ApplianceAgent {
   // ---- controller ------------------------------------------------------------------------------------------------------
   /** One attempt at one controller, and the session that comes of it. */
   async #attempt(controller: string, state: State): Promise<void> {
-    let credentials: grpc.ChannelCredentials;
+    let connection: ControllerConnection;
     try {
-      credentials = this.#options.credentials();
+      connection = this.#options.transport.controller(controller);
     } catch (error) {
       this.#rota.ended(0);
       this.#trouble(`no session with controller ${controller}: ${(error as Error).message}`);
       return;
     }
-    const channel = new grpc.Client(controller, credentials, { ...CHANNEL_OPTIONS, 'grpc.use_local_subchannel_pool': 1 });
-    const dial = (client: grpc.Client, path: string): RawStream => client.makeBidiStreamRequest(path, untouched, untouched, new grpc.Metadata());
     let began = 0;
-    const session = new Session(dial(channel, pathOf(Sync, 'stream')), () => dial(this.#channel, pathOf(Dataplane, 'apply')), {
+    const session = new Session(connection.stream, () => this.#connection.apply(), {
       name: this.name, kind: state.kind, profile: state.profile, software: this.#options.software,
       layoutVersion: state.layoutVersion, stateId: state.stateId, version: state.version,
     }, {
       welcomed: (welcome) => {
-        began = Date.now();
-        this.#view = { controller, controllerName: welcome.controller, since: new Date().toISOString() };
+        began = this.#clock.now();
+        this.#view = { controller, controllerName: welcome.controller, since: this.#now() };
         this.#problem = this.#said = this.#lastStatus = '';
         this.refusals.setHistory(welcome.stateId);
         this.#options.log.info(`in session with controller ${welcome.controller} at ${controller}, ${welcome.resync ? 'resync' : `from version ${state.version}`}`);
@@ -157,13 +151,13 @@ export class ApplianceAgent {
           this.ports.learn().catch((error: Error) => this.#options.log.warn(`ports: ${error.message}`));
         }
       },
-    });
+    }, this.#clock);
     this.#session = session;
     const reason = await session.ended;
     this.#session = undefined;
-    channel.close();
-    this.#rota.ended(began > 0 ? Date.now() - began : 0);
-    if (began > 0) this.#view = { controller: '', controllerName: '', since: new Date().toISOString() };
+    connection.close();
+    this.#rota.ended(began > 0 ? this.#clock.now() - began : 0);
+    if (began > 0) this.#view = { controller: '', controllerName: '', since: this.#now() };
     this.#trouble(`no session with controller ${controller}: ${reason}`);
   }
 
@@ -171,7 +165,7 @@ export class ApplianceAgent {
   /** Looks at the ports, and tells the controller when something is different. */
   async #report(): Promise<void> {
     try {
-      const [{ lcores }] = await Promise.all([this.dataplane.lcores({}, { deadline: Date.now() + DATAPLANE_MS }), this.ports.look()]);
+      const [{ lcores }] = await Promise.all([this.dataplane.lcores({}, { deadline: this.#clock.now() + DATAPLANE_MS }), this.ports.look()]);
       const status: Draft<Status> = {
         ports: this.ports.list().map((state) => ({ name: state.port?.name ?? '', up: state.up, driver: state.port?.driver ?? '', mac: state.mac, problem: state.problem })),
         lcores: lcores.length,
@@ -199,6 +193,8 @@ export class ApplianceAgent {
 
   /** Sleeps, shorter when the agent stops. */
   async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
+    await pause(this.#clock, ms, this.#stop.signal);
   }
+
+  #now(): string { return new Date(this.#clock.now()).toISOString(); }
 }

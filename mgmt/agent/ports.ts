@@ -5,6 +5,7 @@
 import type { DataplaneMethods, PortState, TableReply } from '../../proto/dataplane.ts';
 import type { Client } from '../../proto/load.ts';
 import type { Name } from '../../proto/sync.ts';
+import { SYSTEM_CLOCK, type Clock } from '../clock.ts';
 
 /** How often devices are looked for: half of it is what a new workload waits on average. */
 export const POLL_MS = 200;
@@ -17,6 +18,7 @@ export class Ports {
   readonly #dataplane: Client<DataplaneMethods>;
   readonly #devices: (pid: number) => Set<string> | null;
   readonly #log: (text: string) => void;
+  readonly #clock: Clock;
   #pid = 0;
   /** Port of each interface; null until the dataplane told. */
   #wanted: Map<number, string> | null = null;
@@ -28,7 +30,8 @@ export class Ports {
   #working = false;
   #asked = false;
 
-  constructor(dataplane: Client<DataplaneMethods>, devices: (pid: number) => Set<string> | null, log: (text: string) => void) {
+  constructor(dataplane: Client<DataplaneMethods>, devices: (pid: number) => Set<string> | null, log: (text: string) => void, clock: Clock = SYSTEM_CLOCK) {
+    this.#clock = clock;
     this.#dataplane = dataplane;
     this.#devices = devices;
     this.#log = log;
@@ -53,7 +56,7 @@ export class Ports {
     const since: Name[] = [];
     this.#learning.add(since);
     try {
-      for await (const { rows } of this.#dataplane.table({ table: 'interface' }, { deadline: Date.now() + 10_000 }) as AsyncIterable<TableReply>) {
+      for await (const { rows } of this.#dataplane.table({ table: 'interface' }, { deadline: this.#clock.now() + 10_000 }) as AsyncIterable<TableReply>) {
         for (const { fields } of rows) if (fields['port']) wanted.set(Number(fields['id']), fields['port']);
       }
     } finally {
@@ -83,7 +86,7 @@ export class Ports {
 
   /** Asks the dataplane for its ports, then sees to what differs. */
   async look(): Promise<void> {
-    const { ports } = await this.#dataplane.ports({}, { deadline: Date.now() + 5000 });
+    const { ports } = await this.#dataplane.ports({}, { deadline: this.#clock.now() + 5000 });
     this.#states = new Map(ports.map((state) => [state.port?.name ?? '', state]));
     await this.reconcile();
   }
@@ -124,7 +127,7 @@ export class Ports {
 
   async #attach(name: string): Promise<boolean> {
     try {
-      const state = await this.#dataplane.attachPort({ name, device: name }, { deadline: Date.now() + 10_000 });
+      const state = await this.#dataplane.attachPort({ name, device: name }, { deadline: this.#clock.now() + 10_000 });
       this.#states.set(name, state);
       this.#problems.delete(name);
       this.#log(`attached port "${name}"${state.mode ? ` (${state.port?.driver}, ${state.mode})` : ''}`);
@@ -136,7 +139,7 @@ export class Ports {
 
   async #detach(name: string, why: string): Promise<boolean> {
     try {
-      await this.#dataplane.detachPort({ name }, { deadline: Date.now() + 10_000 });
+      await this.#dataplane.detachPort({ name }, { deadline: this.#clock.now() + 10_000 });
       this.#states.delete(name);
       this.#problems.delete(name);
       this.#log(`detached port "${name}": ${why}`);
@@ -148,13 +151,13 @@ export class Ports {
 
   /** True while the last failure is too recent to try again. */
   #waits(name: string): boolean {
-    return (this.#problems.get(name)?.again ?? 0) > Date.now();
+    return (this.#problems.get(name)?.again ?? 0) > this.#clock.now();
   }
 
   /** Said once for each text. */
   #trouble(name: string, text: string): void {
     if (this.#problems.get(name)?.text !== text) this.#log(`port "${name}" ${text}`);
-    this.#problems.set(name, { text, again: Date.now() + RETRY_MS });
+    this.#problems.set(name, { text, again: this.#clock.now() + RETRY_MS });
   }
 }
 

@@ -3,11 +3,12 @@
  * at most WINDOW_* of them unacknowledged; acknowledgements pass back. Nothing survives a session: the next one begins
  * with what the dataplane says it holds.
  */
-import type * as grpc from '@grpc/grpc-js';
 import { Dataplane, type ApplyReply } from '../../proto/dataplane.ts';
 import { definitionOf } from '../../proto/load.ts';
 import { Sync, type Ack, type ApplianceMessage, type ControllerMessage, type Hello, type Status, type Update, type Welcome } from '../../proto/sync.ts';
 import type { Draft } from '../../proto/load.ts';
+import { SYSTEM_CLOCK, type Clock } from '../clock.ts';
+import type { RawStream } from './transport.ts';
 import { fieldsOf, oneofOf, renumber, type Field } from './wire.ts';
 
 /** Passed on and not yet acknowledged, at most (at least one message, however large). */
@@ -26,8 +27,6 @@ const PASSED_AS: Readonly<Record<number, number>> = { [BEGIN_RESYNC]: 1, [UPDATE
 /** ApplyReply.ack, and the same in ApplianceMessage. */
 const REPLY_ACK = 1;
 const APPLIANCE_ACK = 2;
-
-export type RawStream = grpc.ClientDuplexStream<Buffer, Buffer>;
 
 /** What the rest of the agent hears of a session. Throwing ends it. */
 export interface Listener {
@@ -50,8 +49,9 @@ export class Session {
   #inFlightBytes = 0;
   #reason = '';
   #applyOver = false;
-  #greeting: NodeJS.Timeout | undefined;
-  #finishing: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  readonly #noGreeting: () => void;
+  #noFinishing = (): void => {};
 
   /** Totals of what was passed on, for the operator. */
   messages = 0;
@@ -59,12 +59,13 @@ export class Session {
   resync = false;
 
   /** Sends `hello` on `controller`; `openApply` is called once the controller has greeted. */
-  constructor(controller: RawStream, openApply: () => RawStream, hello: Hello, listener: Listener) {
+  constructor(controller: RawStream, openApply: () => RawStream, hello: Hello, listener: Listener, clock: Clock = SYSTEM_CLOCK) {
     this.#controller = controller;
     this.#openApply = openApply;
     this.#hello = hello;
     this.#listener = listener;
-    this.#greeting = setTimeout(() => this.end(`the controller did not greet within ${WELCOME_MS / 1000} s`), WELCOME_MS);
+    this.#clock = clock;
+    this.#noGreeting = clock.after(WELCOME_MS, () => this.end(`the controller did not greet within ${WELCOME_MS / 1000} s`));
     controller.on('data', (bytes: Buffer) => this.#guard(() => this.#fromController(bytes)));
     controller.on('drain', () => this.#apply?.resume());
     controller.on('error', (error) => this.end(`controller: ${error.message}`));
@@ -88,20 +89,20 @@ export class Session {
   end(reason: string, finishMs = FINISH_MS): void {
     if (this.#reason !== '') return;
     this.#reason = reason;
-    clearTimeout(this.#greeting);
+    this.#noGreeting();
     this.#controller.cancel();
     if (!this.#apply || this.#applyOver) {
       this.#ended.resolve(reason);
       return;
     }
-    this.#finishing = setTimeout(() => this.#apply?.cancel(), finishMs);
+    this.#noFinishing = this.#clock.after(finishMs, () => this.#apply?.cancel());
     this.#apply.resume();
     this.#apply.end();
   }
 
   #applyEnded(reason: string): void {
     this.#applyOver = true;
-    clearTimeout(this.#finishing);
+    this.#noFinishing();
     this.end(reason);
     this.#ended.resolve(this.#reason);
   }
@@ -137,7 +138,7 @@ export class Session {
     if (welcome.stateId === '') throw new Error('the controller sent a Welcome without state_id');
     const another = welcome.stateId !== this.#hello.stateId;
     if (another && !welcome.resync) throw new Error(`the controller is at the history ${welcome.stateId}, which is not ours (${this.#hello.stateId || 'none'}), and does not resync`);
-    clearTimeout(this.#greeting);
+    this.#noGreeting();
     this.#apply = this.#openApply();
     this.#apply.on('data', (bytes: Buffer) => this.#guard(() => this.#fromDataplane(bytes)));
     this.#apply.on('drain', () => this.#flow());

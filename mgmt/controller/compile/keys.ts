@@ -58,10 +58,14 @@ export class KeySet {
     if (this.size > this.#limit) this.flood();
   }
 
-  clear(): void {
-    for (const table of ['vrfs', 'interfaces', 'nexthops', 'groups', 'labels', 'floating'] as const) this[table].clear();
+  clearRoutes(): void {
     this.routes.clear();
     this.#routeCount = 0;
+  }
+
+  clear(): void {
+    for (const table of ['vrfs', 'interfaces', 'nexthops', 'groups', 'labels', 'floating'] as const) this[table].clear();
+    this.clearRoutes();
     this.flooded = false;
   }
 

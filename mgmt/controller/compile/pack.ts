@@ -31,6 +31,9 @@ export class Packer {
   #length = 0;
   #bytes = 0;
   #nameBytes = 0;
+  readonly #limit: number;
+
+  constructor(limit: number = MAX_UPDATE_BYTES) { this.#limit = limit; }
 
   /** Room for one record; its bytes are zero. */
   record(kind: number): { buffer: Buffer; at: number } {
@@ -51,7 +54,7 @@ export class Packer {
     this.#nameBytes += name.name.length + name.port.length + 16;
   }
 
-  get full(): boolean { return this.#bytes + this.#nameBytes >= MAX_UPDATE_BYTES; }
+  get full(): boolean { return this.#bytes + this.#nameBytes >= this.#limit; }
   get empty(): boolean { return this.#packed.records === 0 && this.#packed.names.length === 0; }
 
   take(): Packed {
@@ -79,12 +82,61 @@ export class Packer {
   }
 }
 
+/** What a walk over the whole state sends one after the other: records refer to those of earlier stages, or of their own. */
+export const STAGE = { nothing: 0, vrfs: 1, interfaces: 2, subInterfaces: 3, nexthops: 4, groups: 5, slots: 6, labels: 7, floating: 8, routes: 9 } as const;
+export type Stage = (typeof STAGE)[keyof typeof STAGE];
+
+/** Forgets keys of what a walk has yet to come to: it sends that as it is then. */
+export function leaveToWalk(state: Appliance, keys: KeySet, reached: Stage): void {
+  if (reached < STAGE.vrfs) keys.vrfs.clear();
+  for (const id of keys.interfaces) if (reached < (state.interfaces.get(id)?.parent ? STAGE.subInterfaces : STAGE.interfaces)) keys.interfaces.delete(id);
+  for (const id of keys.nexthops) if (reached < (state.nexthops.get(id)?.kind === NHK_ECMP ? STAGE.groups : STAGE.nexthops)) keys.nexthops.delete(id);
+  if (reached < STAGE.slots) keys.groups.clear();
+  if (reached < STAGE.labels) keys.labels.clear();
+  if (reached < STAGE.floating) keys.floating.clear();
+  if (reached < STAGE.routes) keys.clearRoutes();
+}
+
+/** Packs what `keys` name and is there; the keys that were packed are then gone from the set. Yields whenever an update is full. */
+export function* packPresent(state: Appliance, keys: KeySet, packer: Packer): Generator<void> {
+  const each = eachOf(packer, true);
+  const isGroup = (id: number): boolean => state.nexthops.get(id)?.kind === NHK_ECMP;
+  yield* each(keys.vrfs, (id) => state.vrfs.has(id), (id) => writeVrf(packer, state, id));
+  // A VLAN's parent comes before it, and goes after it.
+  const isSub = (id: number): boolean => state.interfaces.get(id)!.parent !== 0;
+  yield* each(keys.interfaces, (id) => state.interfaces.has(id) && !isSub(id), (id) => writeInterface(packer, state.interfaces.get(id)!));
+  yield* each(keys.interfaces, (id) => state.interfaces.has(id), (id) => writeInterface(packer, state.interfaces.get(id)!));
+  yield* each(keys.nexthops, (id) => state.nexthops.has(id) && !isGroup(id), (id) => writeNexthop(packer, state.nexthops.get(id)!));
+  yield* each(keys.nexthops, (id) => state.nexthops.has(id), (id) => writeNexthop(packer, state.nexthops.get(id)!));
+  yield* each(keys.groups, (id) => state.nexthops.has(id), (id) => writeSlots(packer, state.nexthops.get(id)!));
+  yield* each(keys.labels, (label) => state.labels.has(label), (label) => writeLabel(packer, label, state.labels.get(label)!.nexthop));
+  yield* each(keys.floating, (key) => state.floating.has(key), (key) => writeFloating(packer, state, state.floating.get(key)!));
+  yield* packRouteKeys(state, keys, packer, true);
+}
+
 /**
  * Packs what `keys` name as it is now: present records are written, absent ones deleted. Yields whenever an update is full; the
  * keys that were packed are then gone from the set.
  */
 export function* packKeys(state: Appliance, keys: KeySet, packer: Packer): Generator<void> {
-  const each = function* <K>(set: Set<K>, present: boolean, has: (key: K) => boolean, write: (key: K) => void): Generator<void> {
+  yield* packPresent(state, keys, packer);
+  const each = eachOf(packer, false);
+  yield* packRouteKeys(state, keys, packer, false);
+  yield* each(keys.floating, (key) => state.floating.has(key), (key) => deleteFloating(packer, state, key));
+  yield* each(keys.labels, (label) => state.labels.has(label), (label) => writeLabel(packer, label, 0));
+  // Groups refer to other next hops, so they go first.
+  yield* each(keys.groups, (id) => state.nexthops.has(id), (id) => {
+    keys.nexthops.delete(id);
+    deleteById(packer, R.RECORD_NEXTHOP, id);
+  });
+  yield* each(keys.nexthops, (id) => state.nexthops.has(id), (id) => deleteById(packer, R.RECORD_NEXTHOP, id));
+  yield* each(keys.interfaces, (id) => state.interfaces.has(id), (id) => deleteInterface(packer, id));
+  yield* each(keys.vrfs, (id) => state.vrfs.has(id), (id) => deleteVrf(packer, id));
+}
+
+/** Of a set, the keys of what is there, or of what is not. */
+function eachOf(packer: Packer, present: boolean) {
+  return function* <K>(set: Set<K>, has: (key: K) => boolean, write: (key: K) => void): Generator<void> {
     for (const key of set) {
       if (has(key) !== present) continue;
       set.delete(key);
@@ -92,72 +144,51 @@ export function* packKeys(state: Appliance, keys: KeySet, packer: Packer): Gener
       if (packer.full) yield;
     }
   };
-  const isGroup = (id: number): boolean => state.nexthops.get(id)?.kind === NHK_ECMP;
-  yield* each(keys.vrfs, true, (id) => state.vrfs.has(id), (id) => writeVrf(packer, state, id));
-  // A VLAN's parent comes before it, and goes after it.
-  const isSub = (id: number): boolean => state.interfaces.get(id)!.parent !== 0;
-  yield* each(keys.interfaces, true, (id) => state.interfaces.has(id) && !isSub(id), (id) => writeInterface(packer, state.interfaces.get(id)!));
-  yield* each(keys.interfaces, true, (id) => state.interfaces.has(id), (id) => writeInterface(packer, state.interfaces.get(id)!));
-  yield* each(keys.nexthops, true, (id) => state.nexthops.has(id) && !isGroup(id), (id) => writeNexthop(packer, state.nexthops.get(id)!));
-  yield* each(keys.nexthops, true, (id) => state.nexthops.has(id), (id) => writeNexthop(packer, state.nexthops.get(id)!));
-  yield* each(keys.groups, true, (id) => state.nexthops.has(id), (id) => writeSlots(packer, state.nexthops.get(id)!));
-  yield* each(keys.labels, true, (label) => state.labels.has(label), (label) => writeLabel(packer, label, state.labels.get(label)!.nexthop));
-  yield* each(keys.floating, true, (key) => state.floating.has(key), (key) => writeFloating(packer, state, state.floating.get(key)!));
-  yield* packRouteKeys(state, keys, packer);
-  yield* each(keys.floating, false, (key) => state.floating.has(key), (key) => deleteFloating(packer, state, key));
-  yield* each(keys.labels, false, (label) => state.labels.has(label), (label) => writeLabel(packer, label, 0));
-  // Groups refer to other next hops, so they go first.
-  yield* each(keys.groups, false, (id) => state.nexthops.has(id), (id) => {
-    keys.nexthops.delete(id);
-    deleteById(packer, R.RECORD_NEXTHOP, id);
-  });
-  yield* each(keys.nexthops, false, (id) => state.nexthops.has(id), (id) => deleteById(packer, R.RECORD_NEXTHOP, id));
-  yield* each(keys.interfaces, false, (id) => state.interfaces.has(id), (id) => deleteInterface(packer, id));
-  yield* each(keys.vrfs, false, (id) => state.vrfs.has(id), (id) => deleteVrf(packer, id));
 }
 
 /** More specific routes first when they come, last when they go, so that nothing falls through to a shorter one on the way. */
-function* packRouteKeys(state: Appliance, keys: KeySet, packer: Packer): Generator<void> {
+function* packRouteKeys(state: Appliance, keys: KeySet, packer: Packer, present: boolean): Generator<void> {
   const byId = new Map([...state.instances.values()].map((instance) => [instance.id, instance]));
-  for (const present of [true, false]) {
-    for (const [vrf, prefixes] of keys.routes) {
-      const instance = byId.get(vrf);
-      const sorted = [...prefixes].sort((one, other) => (present ? keyLength(other) - keyLength(one) : keyLength(one) - keyLength(other)) || one - other);
-      for (const prefix of sorted) {
-        const value = instance?.route(prefix) ?? 0;
-        if ((value !== 0) !== present) continue;
-        keys.deleteRoute(vrf, prefix);
-        writeRoute(packer, vrf, prefix, value);
-        if (packer.full) yield;
-      }
+  for (const [vrf, prefixes] of keys.routes) {
+    const instance = byId.get(vrf);
+    const sorted = [...prefixes].sort((one, other) => (present ? keyLength(other) - keyLength(one) : keyLength(one) - keyLength(other)) || one - other);
+    for (const prefix of sorted) {
+      const value = instance?.route(prefix) ?? 0;
+      if ((value !== 0) !== present) continue;
+      keys.deleteRoute(vrf, prefix);
+      writeRoute(packer, vrf, prefix, value);
+      if (packer.full) yield;
     }
   }
 }
 
-/** Packs the whole state. What changes while it runs must be packed by its keys before it goes on. */
-export function* packAll(state: Appliance, packer: Packer): Generator<void> {
-  const each = function* <T>(values: Iterable<T>, write: (value: T) => void): Generator<void> {
+/**
+ * Packs the whole state; yields, whenever an update is full, the stage that it is in. What changes while it runs must be packed by its
+ * keys before it goes on, but for what it has yet to come to.
+ */
+export function* packAll(state: Appliance, packer: Packer): Generator<Stage> {
+  const each = function* <T>(stage: Stage, values: Iterable<T>, write: (value: T) => void): Generator<Stage> {
     for (const value of values) {
       write(value);
-      if (packer.full) yield;
+      if (packer.full) yield stage;
     }
   };
-  yield* each(state.vrfs.keys(), (id) => writeVrf(packer, state, id));
-  yield* each(filter(state.interfaces.values(), (record) => record.parent === 0), (record) => writeInterface(packer, record));
-  yield* each(filter(state.interfaces.values(), (record) => record.parent !== 0), (record) => writeInterface(packer, record));
-  yield* each(filter(state.nexthops.values(), (record) => record.kind !== NHK_ECMP), (record) => writeNexthop(packer, record));
-  yield* each(filter(state.nexthops.values(), (record) => record.kind === NHK_ECMP), (record) => writeNexthop(packer, record));
-  yield* each(filter(state.nexthops.values(), (record) => record.kind === NHK_ECMP), (record) => writeSlots(packer, record));
-  yield* each(state.labels, ([label, { nexthop }]) => writeLabel(packer, label, nexthop));
-  yield* each(state.floating.values(), (record) => writeFloating(packer, state, record));
+  yield* each(STAGE.vrfs, state.vrfs.keys(), (id) => writeVrf(packer, state, id));
+  yield* each(STAGE.interfaces, filter(state.interfaces.values(), (record) => record.parent === 0), (record) => writeInterface(packer, record));
+  yield* each(STAGE.subInterfaces, filter(state.interfaces.values(), (record) => record.parent !== 0), (record) => writeInterface(packer, record));
+  yield* each(STAGE.nexthops, filter(state.nexthops.values(), (record) => record.kind !== NHK_ECMP), (record) => writeNexthop(packer, record));
+  yield* each(STAGE.groups, filter(state.nexthops.values(), (record) => record.kind === NHK_ECMP), (record) => writeNexthop(packer, record));
+  yield* each(STAGE.slots, filter(state.nexthops.values(), (record) => record.kind === NHK_ECMP), (record) => writeSlots(packer, record));
+  yield* each(STAGE.labels, state.labels, ([label, { nexthop }]) => writeLabel(packer, label, nexthop));
+  yield* each(STAGE.floating, state.floating.values(), (record) => writeFloating(packer, state, record));
   for (const instance of state.instances.values()) yield* packRoutes(instance, packer);
 }
 
 /** Route tables are walked by prefix, not by position: a table that is replaced on the way goes on at the same place. */
-function* packRoutes(instance: VrfInstance, packer: Packer): Generator<void> {
+function* packRoutes(instance: VrfInstance, packer: Packer): Generator<Stage> {
   for (const [prefix, value] of instance.routes) {
     writeRoute(packer, instance.id, prefix, value);
-    if (packer.full) yield;
+    if (packer.full) yield STAGE.routes;
   }
   for (const name of [...instance.bulks.keys()]) {
     let next = 0;
@@ -172,7 +203,7 @@ function* packRoutes(instance: VrfInstance, packer: Packer): Generator<void> {
         at++;
       }
       if (!packer.full) break;
-      yield;
+      yield STAGE.routes;
     }
   }
 }

@@ -6,7 +6,7 @@ import type { KeySet } from '../compile/keys.ts';
 import { KeySet as Keys } from '../compile/keys.ts';
 import type { Appliance } from '../compile/appliance.ts';
 import { describeRecord } from '../compile/describe.ts';
-import { packAll, Packer, packKeys, type Batch, type Packed } from '../compile/pack.ts';
+import { leaveToWalk, MAX_UPDATE_BYTES, packAll, Packer, packKeys, packPresent, STAGE, type Batch, type Packed, type Stage } from '../compile/pack.ts';
 import { RESULT_NOT_FOUND } from '../../../wasm-core/records.ts';
 import type { Ack, ControllerMessage } from '../../../proto/sync.ts';
 import type { Draft } from '../../../proto/load.ts';
@@ -45,10 +45,12 @@ interface Sent {
   readonly end: 'sweep' | 'resync' | undefined;
 }
 
-interface Resync { readonly epoch: number; readonly force: boolean; readonly sweepOnly: boolean; readonly packer: Packer; readonly walk: Generator<void>; ended: boolean }
+/** `state`: what is walked over, which a controller may replace; `reached`: how far. */
+interface Resync { readonly epoch: number; readonly force: boolean; readonly sweepOnly: boolean; readonly state: Appliance; readonly packer: Packer; readonly walk: Generator<Stage>; reached: Stage; ended: boolean }
 
 export class Session {
   readonly #host: SessionHost;
+  readonly #updateBytes: number;
   readonly #dirty = new Keys();
   readonly #inFlight: Sent[] = [];
   readonly refused = new Map<string, RefusedRecord>();
@@ -64,8 +66,10 @@ export class Session {
   records = 0;
   problem = '';
 
-  constructor(host: SessionHost, opening: Opening) {
+  /** @param updateBytes of records and names in one update, about. */
+  constructor(host: SessionHost, opening: Opening, updateBytes: number = MAX_UPDATE_BYTES) {
     this.#host = host;
+    this.#updateBytes = updateBytes;
     if (opening.kind === 'delta') {
       this.#sent = this.live = opening.version;
       this.#dirty.merge(opening.keys);
@@ -120,10 +124,10 @@ export class Session {
       this.#sendEnd(resync, 0);
       return true;
     }
-    if (this.#dirty.flooded) this.#begin(true, false);
-    // What changed goes before what is walked: the walk may come upon routes whose next hops are new.
+    if (this.#dirty.flooded || resync && !resync.ended && resync.state !== state) this.#begin(true, false);
+    if (this.#resync && !this.#resync.ended) return this.#walk(state, this.#resync);
     if (!this.#dirty.empty) return this.#sendKeys(state);
-    if (this.#resync) return !this.#resync.ended && this.#walk(state, this.#resync);
+    if (this.#resync) return false;
     if (this.#sent === state.version) return false;
     // It has everything, but nothing said so: what changed after EndResync went without a version.
     this.#sendUpdate({ batches: [], names: [], records: 0 }, this.#sent = state.version);
@@ -131,7 +135,7 @@ export class Session {
   }
 
   #sendKeys(state: Appliance): boolean {
-    const packer = new Packer();
+    const packer = new Packer(this.#updateBytes);
     packKeys(state, this.#dirty, packer).next();
     if (packer.empty) {
       // Came and went before it was sent.
@@ -143,10 +147,23 @@ export class Session {
     return true;
   }
 
+  /**
+   * What changed goes before what is walked: the walk may come upon routes whose next hops are new. What was removed waits for the
+   * sweep: what the appliance still holds of earlier may refer to it, until it is swept.
+   */
   #walk(state: Appliance, resync: Resync): boolean {
-    const done = resync.walk.next().done === true;
+    const changed = new Packer(this.#updateBytes);
+    leaveToWalk(state, this.#dirty, resync.reached);
+    packPresent(state, this.#dirty, changed).next();
+    if (!changed.empty) {
+      this.#sendUpdate(changed.take(), 0);
+      return true;
+    }
+    const step = resync.walk.next();
+    if (!step.done) resync.reached = step.value;
     if (!resync.packer.empty) this.#sendUpdate(resync.packer.take(), 0);
-    if (done) this.#sendEnd(resync, state.version);
+    // With something left to remove, it is at no version yet.
+    if (step.done) this.#sendEnd(resync, this.#dirty.empty ? state.version : 0);
     return true;
   }
 
@@ -156,8 +173,8 @@ export class Session {
     this.#dirty.clear();
     this.refused.clear();
     this.problem = '';
-    const packer = new Packer();
-    this.#resync = { epoch: ++this.#epoch, force: force || sweepOnly, sweepOnly, packer, walk: packAll(state, packer), ended: false };
+    const packer = new Packer(this.#updateBytes);
+    this.#resync = { epoch: ++this.#epoch, force: force || sweepOnly, sweepOnly, state, packer, walk: packAll(state, packer), reached: STAGE.nothing, ended: false };
     this.#write({ beginResync: { epoch: this.#epoch } });
   }
 

@@ -123,8 +123,8 @@ export class Tables {
       case R.RECORD_ROUTE: {
         const key = `${u32(R.RT_VRF)} ${record.subarray(R.RT_PREFIX, R.RT_PREFIX + 4).toString('hex')}/${record[R.RT_LENGTH]}`;
         const nexthop = u32(R.RT_NEXTHOP);
-        if (!this.vrfs.has(u32(R.RT_VRF))) return R.RESULT_NO_VRF;
         if (nexthop === 0) return this.routes.delete(key) ? R.RESULT_OK : R.RESULT_NOT_FOUND;
+        if (!this.vrfs.has(u32(R.RT_VRF))) return R.RESULT_NO_VRF;
         if (!this.nexthops.has(nexthop)) return R.RESULT_NO_NEXTHOP;
         fresh('r', key);
         this.routes.set(key, `${nexthop} ${record[R.RT_FLAGS]}`);
