@@ -178,7 +178,7 @@ class LcoreLoop {
       return;
     }
     const held = (views.u32[(this.#scratch + LC_HELD_COUNT) >>> 2] ?? 0) > 0;
-    const timeout = framesLeft || held ? SHORT_SLEEP_MS : SLEEP_MS;
+    const timeout = framesLeft || held || this.#pumps.some(({ ticks }) => ticks) ? SHORT_SLEEP_MS : SLEEP_MS;
     this.#setState(LCORE_IDLE);
     statistics[S_POLLS]!++;
     if (poll === undefined) {
@@ -285,10 +285,10 @@ class LcoreLoop {
   }
 
   #pumpFor(service: QueueService): Pump | undefined {
-    const { queue, fd, driver, peer } = service;
+    const { queue, fd, driver, peer, rate } = service;
     if ((driver === 'packet' || driver === 'datagram') && libc !== undefined) return new PacketPump(libc, views, queue, fd, driver === 'packet');
     if (driver === 'tap' && libc !== undefined) return new TapPump(libc, views, queue, fd);
-    if (driver === 'generator') return new GeneratorPump(this.#core, queue);
+    if (driver === 'generator') return new GeneratorPump(this.#core, queue, rate);
     if (driver === 'memory') {
       const block = peer && blockOf(data.blocks, peer.lcore);
       return new MemoryPump(views, queue, peer?.queue, () => block && wakeLcore(block, wakeByEvent));

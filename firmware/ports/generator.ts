@@ -1,6 +1,6 @@
 /**
- * Generator ports: test load without devices. A port of "SOURCE>PREFIX,BYTES" receives UDP packets from one address to all of a
- * prefix, as many as its lcore can take; a port of "sink" only takes. Both look at what is sent to them.
+ * Generator ports: test load without devices. A port of "SOURCE>PREFIX,BYTES,RATE" receives UDP packets from one address to all of a
+ * prefix, RATE a second, without it as many as its lcore can take; a port of "sink" only takes. Both look at what is sent to them.
  */
 import { isIPv4 } from 'node:net';
 import {
@@ -37,6 +37,8 @@ interface Flow {
   readonly destination: number;
   readonly mask: number;
   readonly bytes: number;
+  /** Packets a second. */
+  readonly rate: number | undefined;
 }
 
 export class GeneratorDriver implements Driver {
@@ -57,6 +59,7 @@ export class GeneratorDriver implements Driver {
       writeWords(this.#context.views, queue, flow);
       return {
         fd: -1, mac: derivedMac('generator', request.name), mtu: request.mtu, mode: flow === undefined ? 'sink' : 'generator', warnings: [], close: () => {},
+        ...(flow?.rate === undefined ? {} : { rate: flow.rate }),
       };
     });
   }
@@ -77,13 +80,13 @@ export function readGenerator(views: MemoryViews, queue: number): GeneratorCount
 /** undefined: a sink. @throws PortProblem */
 function parseFlow({ name, device }: PortRequest): Flow | undefined {
   if (device === 'sink') return undefined;
-  const [, from = '', to = '', length = '', bytes = '60'] = /^([\d.]+)>([\d.]+)\/(\d+)(?:,(\d+))?$/.exec(device) ?? [];
+  const [, from = '', to = '', length = '', bytes = '60', rate] = /^([\d.]+)>([\d.]+)\/(\d+)(?:,(\d+)(?:,(\d+))?)?$/.exec(device) ?? [];
   const [bits, size] = [Number(length), Number(bytes)];
-  if (!isIPv4(from) || !isIPv4(to) || bits > 32 || size < SHORTEST || size > LONGEST) {
-    throw new PortProblem(`port "${name}": "${device}" is no load; right would be "sink", or "10.32.0.3>20.0.0.0/8,60" (source, destinations, frame of ${SHORTEST} to ${LONGEST} bytes)`);
+  if (!isIPv4(from) || !isIPv4(to) || bits > 32 || size < SHORTEST || size > LONGEST || Number(rate) === 0) {
+    throw new PortProblem(`port "${name}": "${device}" is no load; right would be "sink", or "10.32.0.3>20.0.0.0/8,60,1000000" (source, destinations, frame of ${SHORTEST} to ${LONGEST} bytes, packets a second: as many as the lcore takes without)`);
   }
   const mask = bits === 0 ? 0xFFFFFFFF : 2 ** (32 - bits) - 1;
-  return { source: numberOf(from), destination: (numberOf(to) & ~mask) >>> 0, mask, bytes: size };
+  return { source: numberOf(from), destination: (numberOf(to) & ~mask) >>> 0, mask, bytes: size, rate: rate === undefined ? undefined : Number(rate) };
 }
 
 function numberOf(address: string): number {

@@ -9,6 +9,8 @@ export interface Pump {
   transmit(): boolean;
   /** A readable descriptor ends the lcore's sleep; undefined: somebody wakes the lcore. */
   readonly fd: number | undefined;
+  /** Frames come with time, and nobody says so: the lcore looks every millisecond. */
+  readonly ticks?: boolean;
   /** System calls made so far. */
   readonly calls: number;
 }
@@ -21,4 +23,6 @@ export interface QueueService {
   readonly fd: number;
   /** memory: the joined queue, and the lcore that owns it. */
   readonly peer?: { readonly queue: number; readonly lcore: number };
+  /** generator: packets a second; as many as the lcore takes without. */
+  readonly rate?: number;
 }

@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly warnings: readonly string[];
   /** memory: where the other end is now. */
   peer?(): QueueService['peer'];
+  /** generator: packets a second. */
+  readonly rate?: number;
   /** Frames that the kernel had no room for; left out where nobody counts them. */
   missed?(): number;
   /** Before the queue is let go. */
@@ -31,7 +33,8 @@ export async function pumpedPort(
   return {
     services: () => {
       const peer = endpoint.peer?.();
-      return [{ queue: slot.queue, driver, fd: endpoint.fd, ...(peer === undefined ? {} : { peer }) }];
+      const { fd, rate } = endpoint;
+      return [{ queue: slot.queue, driver, fd, ...(peer === undefined ? {} : { peer }), ...(rate === undefined ? {} : { rate }) }];
     },
     mac: endpoint.mac,
     mtu: endpoint.mtu,

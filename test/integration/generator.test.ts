@@ -17,10 +17,10 @@ test.after(async ({ dataplane }) => {
 });
 
 test('what is no load is refused with what would be right', async ({ dataplane }) => {
-  for (const device of ['', '10.1.0.9', '10.1.0.9>10.2.0.0/33', '10.1.0.9>10.2.0.0/24,59', '10.1.0.999>10.2.0.0/24']) {
+  for (const device of ['', '10.1.0.9', '10.1.0.9>10.2.0.0/33', '10.1.0.9>10.2.0.0/24,59', '10.1.0.999>10.2.0.0/24', '10.1.0.9>10.2.0.0/24,60,0', '10.1.0.9>10.2.0.0/24,60,1e6']) {
     const { up, problem } = await dataplane.client.attachPort({ name: LEFT.port, driver: 'generator', device });
     assert.is(up, false, device);
-    assert.match(problem, /is no load; right would be "sink", or "10\.32\.0\.3>20\.0\.0\.0\/8,60"/);
+    assert.match(problem, /is no load; right would be "sink", or "10\.32\.0\.3>20\.0\.0\.0\/8,60,1000000"/);
   }
 });
 
@@ -40,6 +40,21 @@ test('load comes out where it is routed; ARP gets through beside it', async ({ d
   assert.is(seen[0]!.packets + arp, taken);
   assert.is(taken, transmitted, 'all that was sent came out');
   assert.equal(drops.map(({ name }) => name).filter((name) => name !== 'neighbour_queue_full' && name !== 'arp_learnt'), []);
+});
+
+test('load at a rate never exceeds it, and goes on by itself while nothing else happens', async ({ dataplane: { client } }) => {
+  const RATE = 100_000;
+  assert.ok((await client.attachPort({ name: LEFT.port, driver: 'generator', device: `${LEFT.host}>10.2.0.64/29,60,${RATE}` })).up);
+  const started = performance.now();
+  const counts: number[] = [];
+  while (counts.length < 3) {
+    await sleep(100);
+    counts.push((await client.generator({ port: LEFT.port })).generated);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  await client.detachPort({ name: LEFT.port });
+  assert.ok(counts[0]! > 0 && counts[1]! > counts[0]! && counts[2]! > counts[1]!, `it goes on: ${counts.join()}`);
+  assert.ok(counts[2]! <= RATE * (seconds + 1), `${counts[2]} packets in ${seconds} s`);
 });
 
 test('only generator ports have such counts', async ({ dataplane }) => {
