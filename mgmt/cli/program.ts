@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { configCommands } from './commands/config.ts';
 import { counterCommands } from './commands/counters.ts';
 import { interfaceCommands } from './commands/interfaces.ts';
+import { routingCommands } from './commands/routing.ts';
 import { stateCommands } from './commands/state.ts';
 import { tableCommands } from './commands/tables.ts';
 import { traceCommand } from './commands/trace.ts';
@@ -42,6 +43,7 @@ Examples:
   wrouter trace --on compute -i pod-1 --src 10.32.0.3 --dst 198.51.100.9 --tcp 443
   wrouter list virtual-network                       objects of the controller
   wrouter routes gateway internet                    routes of a VRF as the controller made them
+  wrouter bgp neighbors                              routers that it exchanges VPN routes with
 
 A context file names the rest:
   { "pki": "pki", "controller": "192.0.2.10:9400", "appliances": { "gateway": "192.0.2.11:9411" } }`);
@@ -57,6 +59,8 @@ counterCommands(program, global);
 stateCommands(program, global);
 program.commandsGroup('The controller:');
 configCommands(program, global);
+program.commandsGroup('Routing, as the controller knows it:');
+routingCommands(program, global);
 
 try {
   await program.parseAsync();

@@ -3,7 +3,8 @@ import * as grpc from '@grpc/grpc-js';
 import { Appliance, type ApplianceMethods } from '../../proto/appliance.ts';
 import { Config, type ConfigMethods } from '../../proto/config.ts';
 import { Dataplane, type DataplaneMethods, type TableReply, type TableRequest } from '../../proto/dataplane.ts';
-import { createClient, unixAddress, type Client, type Draft } from '../../proto/load.ts';
+import { createClient, unixAddress, type Client, type Draft, type Service } from '../../proto/load.ts';
+import { Routing, type RoutingMethods } from '../../proto/routing.ts';
 import { clientCredentials } from '../pki/credentials.ts';
 import { readContext, type Context } from './context.ts';
 import { UsageError, type OutputOptions, type Row } from './output.ts';
@@ -56,10 +57,15 @@ export function openViews(options: GlobalOptions): Views & { close(): void } {
   return options.socket === undefined ? openAppliance(options) : openDataplane(options.socket);
 }
 
-export function openController(options: GlobalOptions): Client<ConfigMethods> {
+export const openController = (options: GlobalOptions): Client<ConfigMethods> => controllerClient(options, Config);
+
+/** What the controller knows by BGP. */
+export const openRouting = (options: GlobalOptions): Client<RoutingMethods> => controllerClient(options, Routing);
+
+function controllerClient<M>(options: GlobalOptions, service: Service<M>): Client<M> {
   const context = withOverrides(options);
   if (context.controller === undefined) throw new UsageError('which controller? --controller HOST:PORT, or a context file with "controller"');
-  return createClient(Config, context.controller, credentialsFor(context, 'controller'));
+  return createClient(service, context.controller, credentialsFor(context, 'controller'));
 }
 
 /** All rows of a table. */

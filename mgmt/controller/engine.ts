@@ -129,6 +129,9 @@ export class Engine extends EventEmitter<Events> {
     });
   }
 
+  /** Whether numbers are held for next hops that are not there: what routers told an earlier run, and nobody told this one. */
+  get hasUnusedNexthops(): boolean { return [...this.#compiler.appliances.values()].some((appliance) => appliance.unusedNexthops.length > 0); }
+
   async #commitImported(gone: readonly Path[], come: readonly Path[], anew: boolean): Promise<void> {
     const version = this.version + 1;
     const before = [...this.#compiler.imported];
@@ -139,7 +142,10 @@ export class Engine extends EventEmitter<Events> {
       this.#rebuild(before);
       throw error;
     }
-    if (anew) outcomes = this.#floodAll();
+    if (anew) {
+      for (const appliance of this.#compiler.appliances.values()) appliance.releaseUnused();
+      outcomes = this.#floodAll();
+    }
     const { numbers, slots } = this.#numbering.takeJournal();
     // Nobody imports it.
     if (outcomes.length === 0 && numbers.length === 0 && slots.length === 0) return;

@@ -4,9 +4,12 @@ import type * as grpc from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { Config } from '../../proto/config.ts';
 import { addService, createServer, listen } from '../../proto/load.ts';
+import { Routing } from '../../proto/routing.ts';
 import { Sync } from '../../proto/sync.ts';
 import { serverCredentials } from '../pki/credentials.ts';
 import { configHandlers } from './api/config.ts';
+import { routingHandlers } from './api/routing.ts';
+import type { BgpService } from './bgp/service.ts';
 import type { Engine } from './engine.ts';
 import { isShared } from './store/store.ts';
 import { SyncServer } from './sync/server.ts';
@@ -29,12 +32,14 @@ const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
  * Serves `engine` on `address` ("host:port"; port 0: any).
  *
  * @param pki folder with ca.crt, NAME.crt and NAME.key; @param name of the controller, and of its certificate.
+ * @param bgp undefined: this controller speaks none.
  */
-export async function serve(engine: Engine, address: string, pki: string, name: string, log: Logger): Promise<Listening> {
+export async function serve(engine: Engine, address: string, pki: string, name: string, log: Logger, bgp?: BgpService): Promise<Listening> {
   const sync = new SyncServer(engine, name, log);
   const server = createServer({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES, 'grpc.max_send_message_length': MAX_REQUEST_BYTES });
   addService(server, Sync, sync.handlers);
   addService(server, Config, configHandlers(engine, sync));
+  addService(server, Routing, routingHandlers(engine, bgp, name));
   const health = new HealthImplementation(Object.fromEntries(SERVICES.map((service) => [service, 'SERVING'] as const)));
   health.addToServer(server as unknown as Parameters<typeof health.addToServer>[0]);
   const tell = (serving: boolean): void => { for (const service of SERVICES) health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING'); };

@@ -63,7 +63,7 @@ export class BgpLab {
 }
 
 export const peerOf = (link: Link, settings: Partial<PeerSettings> = {}): PeerSettings => ({
-  address: address(link.router), asn: ASN, families: ['ipv4-vpn'], holdTime: 9, password: '', localAddress: 0, client: false, multihop: 0, restartTime: 60, ...settings,
+  address: address(link.router), port: 179, asn: ASN, families: ['ipv4-vpn'], holdTime: 9, password: '', localAddress: 0, client: false, multihop: 0, restartTime: 60, ...settings,
 });
 
 export const pathOf = (prefix: string, settings: Partial<VpnPath> = {}): VpnPath => ({

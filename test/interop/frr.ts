@@ -134,6 +134,7 @@ class Vty {
   readonly #socket: Socket;
   #buffer = Buffer.alloc(0);
   #waiting: ((text: string) => void) | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -155,7 +156,14 @@ class Vty {
     return vty;
   }
 
+  /** One command after the other, whoever asks. */
   run(command: string): Promise<string> {
+    const answer = this.#last.then(() => this.#ask(command));
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  }
+
+  #ask(command: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const limit = setTimeout(() => reject(new Error(`FRR does not answer ${JSON.stringify(command)}`)), 10_000);
       this.#waiting = (text) => {

@@ -5,6 +5,7 @@ import { createPki } from '../../mgmt/pki/authority.ts';
 import { clientCredentials } from '../../mgmt/pki/credentials.ts';
 import { Config, type ConfigMethods } from '../../proto/config.ts';
 import { createClient, type Client } from '../../proto/load.ts';
+import { Routing, type RoutingMethods } from '../../proto/routing.ts';
 import { Child } from './process.ts';
 
 const MAIN = fileURLToPath(new URL('../../mgmt/controller/controller.ts', import.meta.url));
@@ -19,10 +20,14 @@ export class Controller {
   readonly #directory: string;
   readonly #pki: string;
   #client: Client<ConfigMethods> | undefined;
+  #routing: Client<RoutingMethods> | undefined;
   #process: Child | undefined;
 
-  /** @param address host:port where appliances and operators reach it */
-  constructor(directory: string, address: string, shared?: Shared) {
+  readonly #more: readonly string[];
+
+  /** @param address host:port where appliances and operators reach it @param more arguments of its command line */
+  constructor(directory: string, address: string, shared?: Shared, more: readonly string[] = []) {
+    this.#more = more;
     this.#directory = directory;
     this.#pki = join(directory, 'pki');
     this.address = address;
@@ -33,6 +38,11 @@ export class Controller {
   /** As an operator sees it. */
   get config(): Client<ConfigMethods> {
     return this.#client ??= createClient(Config, this.address, clientCredentials(this.#pki, 'operator', 'controller'));
+  }
+
+  /** What it knows by BGP. */
+  get routing(): Client<RoutingMethods> {
+    return this.#routing ??= createClient(Routing, this.address, clientCredentials(this.#pki, 'operator', 'controller'));
   }
 
   get pid(): number | undefined {
@@ -49,12 +59,18 @@ export class Controller {
   }
 
   async start(): Promise<void> {
-    const args = [MAIN, '--name', this.name, '--pki', this.#pki, ...this.#store, '--listen', this.address];
+    const args = [MAIN, '--name', this.name, '--pki', this.#pki, ...this.#store, '--listen', this.address, ...this.#more];
     this.#process = new Child({ name: this.name, command: process.execPath, args, directory: this.#directory });
     await this.#process.ready(async () => {
       await this.config.appliances({}, { deadline: Date.now() + 1_000 });
     });
   }
+
+  /** What it logged, all its lives. */
+  get log(): string { return join(this.#directory, `${this.name}.log`); }
+
+  /** The last of what it logged, for a failing test's message. */
+  tail(): string { return this.#process?.tail() ?? ''; }
 
   async kill(): Promise<void> {
     await this.#process?.kill();
@@ -62,6 +78,7 @@ export class Controller {
 
   async stop(): Promise<void> {
     this.#client?.close();
+    this.#routing?.close();
     await this.#process?.stop();
   }
 }

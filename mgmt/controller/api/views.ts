@@ -80,7 +80,7 @@ function pathView(compiler: Compiler, appliance: Appliance, path: Path): Draft<w
   };
 }
 
-function nexthopText(nexthop: Nexthop): string {
+export function nexthopText(nexthop: Nexthop): string {
   switch (nexthop.kind) {
     case 'discard': case 'receive': return nexthop.kind;
     case 'resolve': return `connected ${nexthop.interface}`;

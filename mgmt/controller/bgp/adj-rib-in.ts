@@ -35,6 +35,16 @@ export class AdjRibIn {
     return changes;
   }
 
+  /** What peers told before this process began: all of it is stale. */
+  restore(paths: Iterable<ReceivedPath>): void {
+    for (const path of paths) {
+      let entries = this.#peers.get(path.peer);
+      if (!entries) this.#peers.set(path.peer, entries = new Map());
+      entries.set(vpnKey(path), { path, fresh: false });
+      this.stale.add(path.peer);
+    }
+  }
+
   /** The engine is lost for a while: nothing changes, all is stale. */
   markStale(): void {
     for (const [peer, entries] of this.#peers) {

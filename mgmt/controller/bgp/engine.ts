@@ -13,7 +13,7 @@ import { formatAddress } from '../model/address.ts';
 import { AdjRibIn, type ReceivedChange } from './adj-rib-in.ts';
 import { Daemon } from './daemon.ts';
 import { Gobgp } from './gobgp.ts';
-import { vpnKey, type PathChanges, type PeerSettings, type PeerStatus, type Speaker, type VpnKey, type VpnPath } from './types.ts';
+import { vpnKey, type PathChanges, type PeerSettings, type PeerStatus, type ReceivedPath, type Speaker, type VpnKey, type VpnPath } from './types.ts';
 import { checkKey, checkPath, checkPeer, checkSpeaker, describeKey, isTarget, BgpRefusal } from './validate.ts';
 
 const SOCKET_MS = 5000;
@@ -76,7 +76,10 @@ export class BgpEngine extends EventEmitter<Events> {
   #settling: Promise<unknown> = Promise.resolve();
   #stopping = false;
   #running: Promise<void> = Promise.resolve();
-  #lostAt = 0;
+  #sweeping: NodeJS.Timeout | undefined;
+  #lostAt = Date.now();
+  /** Why it ended last: said once, however often it happens. */
+  #ended = '';
   /** When a peer's session came up, and when it told something last; of this life. */
   readonly #establishedAt = new Map<number, number>();
   readonly #heardAt = new Map<number, number>();
@@ -96,6 +99,7 @@ export class BgpEngine extends EventEmitter<Events> {
       this.once('down', ({ why }) => reject(new Error(`the BGP engine does not start: ${why}`)));
     });
     this.#running = this.#supervise();
+    this.#sweeping ??= setInterval(() => void this.#sweep(), SWEEP_MS);
     await first;
   }
 
@@ -104,9 +108,14 @@ export class BgpEngine extends EventEmitter<Events> {
     this.#stopping = true;
     if (routes === 'keep') await this.#daemon?.kill();
     else await this.#daemon?.cease();
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
     await this.#running;
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the BGP engine was stopped'));
   }
+
+  /** Before `start`: what peers had told, and we still forward by. */
+  restore(paths: Iterable<ReceivedPath>): void { this.rib.restore(paths); }
 
   /** The process that speaks now, undefined between two of them. */
   get pid(): number | undefined { return this.#daemon?.pid; }
@@ -224,7 +233,8 @@ export class BgpEngine extends EventEmitter<Events> {
       this.#heardAt.clear();
       failures = performance.now() - began >= LASTING_MS ? 0 : failures + 1;
       const pause = failures === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(failures, 10));
-      log.warn({ why, pause }, 'BGP engine ended; it starts again');
+      log[why === this.#ended ? 'debug' : 'warn']({ why, pause }, 'BGP engine ended; it starts again');
+      this.#ended = why;
       this.emit('down', { why });
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
@@ -244,7 +254,7 @@ export class BgpEngine extends EventEmitter<Events> {
     const timers: NodeJS.Timeout[] = [];
     try {
       await this.#fill(gobgp, daemon);
-      timers.push(setInterval(() => void this.#checkHealth(gobgp, daemon), HEALTH_MS), setInterval(() => void this.#sweep(gobgp), SWEEP_MS));
+      timers.push(setInterval(() => void this.#checkHealth(gobgp, daemon), HEALTH_MS));
       return await daemon.ended;
     } finally {
       for (const timer of timers) clearInterval(timer);
@@ -281,6 +291,7 @@ export class BgpEngine extends EventEmitter<Events> {
     await settling;
     for (const address of this.rib.stale) if (!this.#peers.has(address)) this.#emitReceived(this.rib.drop(address));
     this.#options.log.info({ pid: daemon.pid, paths: this.#paths.size, peers: this.#peers.size }, 'BGP engine is up');
+    this.#ended = '';
     this.emit('up');
     void this.#pump();
   }
@@ -344,10 +355,12 @@ export class BgpEngine extends EventEmitter<Events> {
 
   // ---- routes in -------------------------------------------------------------------------------------------------------------
 
-  /** Takes away what peers had told the last engine and did not tell this one. */
-  async #sweep(gobgp: Gobgp): Promise<void> {
-    if (this.rib.stale.size === 0 || this.#gobgp !== gobgp) return;
-    const statuses = await gobgp.peers().catch(() => []);
+  /** Takes away what peers had told the last engine and did not tell this one, or not in time. */
+  async #sweep(): Promise<void> {
+    if (this.rib.stale.size === 0) return;
+    const gobgp = this.#gobgp;
+    const statuses = await this.peers();
+    if (this.#gobgp !== gobgp) return;
     for (const { address, state, families } of statuses) {
       if (!this.rib.stale.has(address)) continue;
       const vpn = families.find(({ family }) => family === 'ipv4-vpn');

@@ -139,12 +139,12 @@ const announcement = (path: VpnPath): Draft<Path> =>
 const withdrawal = (key: VpnKey): Draft<Path> => ({ family: FAMILIES[key.family], isWithdraw: true, nlriBinary: encodeNlri(key) });
 
 function peerMessage(peer: PeerSettings, restarting: boolean): Draft<Peer> {
-  const { address, asn, families, holdTime, password, localAddress, client, multihop, restartTime } = peer;
+  const { address, port, asn, families, holdTime, password, localAddress, client, multihop, restartTime } = peer;
   const graceful = restartTime > 0;
   return {
     conf: { neighborAddress: formatAddress(address), peerAsn: asn, authPassword: password },
     timers: { config: { connectRetry: CONNECT_RETRY, holdTime, keepaliveInterval: Math.floor(holdTime / 3), idleHoldTimeAfterReset: IDLE_AFTER_RESET } },
-    ...(localAddress !== 0 ? { transport: { localAddress: formatAddress(localAddress) } } : {}),
+    transport: { remotePort: port, ...(localAddress !== 0 ? { localAddress: formatAddress(localAddress) } : {}) },
     ...(client ? { routeReflector: { routeReflectorClient: true } } : {}),
     ...(multihop > 0 ? { ebgpMultihop: { enabled: true, multihopTtl: multihop } } : {}),
     ...(graceful ? { gracefulRestart: { enabled: true, restartTime, deferralTime: DEFERRAL, localRestarting: restarting } } : {}),

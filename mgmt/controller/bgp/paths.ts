@@ -36,10 +36,22 @@ export function announcementOf({ prefix, targets, preference, tunnelAddress, lab
  * the best path (lowest preference, then lowest label).
  */
 export class Announcements {
-  readonly #candidates = new Map<string, Map<string, VpnPath>>();
-  readonly #announced = new Map<string, VpnPath>();
+  #candidates = new Map<string, Map<string, VpnPath>>();
+  #announced = new Map<string, VpnPath>();
 
   get announced(): ReadonlyMap<string, VpnPath> { return this.#announced; }
+
+  /** These exported paths and no others. Returns what peers must be told. */
+  replace(all: Iterable<ExportedPath>): PathChanges {
+    const before = this.#announced;
+    [this.#candidates, this.#announced] = [new Map(), new Map()];
+    this.change([], all);
+    const isNew = ([key, path]: [string, VpnPath]): boolean => { const known = before.get(key); return !known || !same(known, path); };
+    return {
+      announce: [...this.#announced].filter(isNew).map(([, path]) => path),
+      withdraw: [...before].filter(([key]) => !this.#announced.has(key)).map(([, path]) => path),
+    };
+  }
 
   /** Exported paths that went and that came. Returns what peers must be told. */
   change(gone: Iterable<ExportedPath>, come: Iterable<ExportedPath>): PathChanges {
@@ -154,7 +166,7 @@ export interface ImportChanges {
 export class Imports {
   #policy: TunnelPolicy;
   readonly #received = new Map<string, ReceivedPath>();
-  readonly #paths = new Map<string, { readonly path: Path; users: number }>();
+  readonly #paths = new Map<string, { readonly path: Path; from: readonly ReceivedPath[] }>();
   readonly #tunnels = new Map<number, { routes: number; readonly since: number }>();
 
   constructor(policy: TunnelPolicy) {
@@ -164,7 +176,21 @@ export class Imports {
   /** In the order of prefixes. */
   get paths(): Path[] { return [...this.#paths.values()].map(({ path }) => path).sort((one, other) => one.prefix - other.prefix || (one.id < other.id ? -1 : 1)); }
 
+  /** How many paths there are. */
+  get size(): number { return this.#paths.size; }
+
   get tunnels(): DynamicTunnel[] { return [...this.#tunnels].map(([remote, { routes, since }]) => ({ remote, routes, since })).sort((one, other) => one.remote - other.remote); }
+
+  /** What a path was made from: several, when several peers told the same route. */
+  from(id: string): readonly ReceivedPath[] { return this.#paths.get(id)?.from ?? []; }
+
+  /** What came in and is of no use, with the reason. */
+  *unused(): Iterable<{ readonly path: ReceivedPath; readonly why: string }> {
+    for (const path of this.#received.values()) {
+      const why = unusable(path, this.#policy);
+      if (why !== undefined) yield { path, why };
+    }
+  }
 
   /** @param now milliseconds, for a tunnel's age. */
   change(changes: Iterable<ReceivedChange>, now: number): ImportChanges {
@@ -205,7 +231,10 @@ export class Imports {
       const path = importedPath(received);
       note(path);
       const known = this.#paths.get(path.id);
-      if (!known || --known.users > 0) return;
+      if (!known) return;
+      const key = receivedKey(received);
+      known.from = known.from.filter((each) => receivedKey(each) !== key);
+      if (known.from.length > 0) return;
       this.#paths.delete(path.id);
       const tunnel = this.#tunnels.get(path.tunnelAddress)!;
       if (--tunnel.routes > 0) return;
@@ -217,10 +246,10 @@ export class Imports {
       note(path);
       const known = this.#paths.get(path.id);
       if (known) {
-        known.users++;
+        known.from = [...known.from, received];
         return;
       }
-      this.#paths.set(path.id, { path: before.get(path.id) ?? path, users: 1 });
+      this.#paths.set(path.id, { path: before.get(path.id) ?? path, from: [received] });
       const tunnel = this.#tunnels.get(path.tunnelAddress);
       if (tunnel) tunnel.routes++;
       else this.#tunnels.set(path.tunnelAddress, { routes: 1, since: ages.get(path.tunnelAddress) ?? now });

@@ -23,6 +23,8 @@ export interface Speaker {
 
 export interface PeerSettings {
   readonly address: number;
+  /** TCP port that it listens on. */
+  readonly port: number;
   readonly asn: number;
   readonly families: readonly Family[];
   /** Seconds; a third of it is the keepalive interval. */

@@ -54,10 +54,11 @@ export function checkSpeaker({ asn, routerId, port, addresses }: Speaker): void 
 }
 
 export function checkPeer(peer: PeerSettings, speaker: Speaker): void {
-  const { address, asn, families, holdTime, password, client, multihop, restartTime } = peer;
+  const { address, port, asn, families, holdTime, password, client, multihop, restartTime } = peer;
   const refuse = (wrong: string): never => { throw new BgpRefusal(`BGP peer ${isInteger(address, 0, 0xffffffff) ? formatAddress(address) : address}`, wrong); };
   if (!isInteger(address, 1, 0xffffffff) || (!isHost(address) && address >>> 24 !== 127)) refuse('its address is not a unicast address');
   if (!isInteger(asn, 1, MAX_ASN) || asn === AS_TRANS) refuse(`${asn} is not an AS number (1 to ${MAX_ASN} without ${AS_TRANS})`);
+  if (!isInteger(port, 1, 65535)) refuse(`${port} is not a TCP port`);
   if (families.length === 0) refuse('it has no address family; ipv4-vpn carries floating IPs');
   if (!isInteger(holdTime, 3, 65535)) refuse(`hold time ${holdTime} is not between 3 and 65535 seconds (RFC 4271)`);
   if (password.length > MAX_PASSWORD || /[^\x20-\x7e]/.test(password)) refuse(`its password must be at most ${MAX_PASSWORD} printable ASCII characters`);

@@ -2,15 +2,13 @@
  * The state of one appliance: its tables, ready to be packed. Next hops are counted by those who use them and go when nobody
  * does; whatever changes is noted in `touched`.
  */
-import { NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_RECEIVE, NHK_RESOLVE, NHK_TUNNEL_GRE, NHK_VRF, NHF_EXTERNAL, NHF_FIP } from '../../../wasm-core/layout.ts';
-import { contains } from '../model/address.ts';
+import { NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_RECEIVE, NHK_RESOLVE, NHK_VRF, NHF_FIP } from '../../../wasm-core/layout.ts';
 import type { Numbering } from '../routing/numbering.ts';
 import { floatingKey, KeySet } from './keys.ts';
+import { tunnelKey, tunnelNumber, TunnelRecord, type Tunnel } from './tunnel.ts';
 import type { FloatingElement, InterfaceElement, LabelElement, Nexthop, Underlay, VrfSettings } from './types.ts';
 import { VrfInstance } from './vrf.ts';
 
-/** Outer IPv4 (20), GRE (4) and MPLS (4) header. */
-const TUNNEL_OVERHEAD = 28;
 const GROUP = 'group ';
 export const FABRIC_VRF_ID = 0;
 
@@ -27,9 +25,10 @@ export interface NexthopRecord {
   readonly mtu: number;
   readonly gateway: number;
   /** Of a group: next-hop ids, 0 = place-holder; their number is its value. */
-  slots: number[];
+  readonly slots: readonly number[];
   references: number;
 }
+interface GroupRecord extends NexthopRecord { slots: readonly number[] }
 
 export interface InterfaceRecord extends Omit<InterfaceElement, 'vrf' | 'parent'> { readonly id: number; readonly vrf: number; readonly parent: number }
 export interface VrfRecord extends VrfSettings { readonly id: number }
@@ -37,7 +36,7 @@ export interface FloatingRecord { readonly name: string; readonly public: number
 
 export class Appliance {
   readonly name: string;
-  underlay: Underlay;
+  #underlay: Underlay;
   /** Of the transaction that changed it last. */
   version = 0;
   readonly vrfs = new Map<number, VrfRecord>();
@@ -50,14 +49,26 @@ export class Appliance {
   readonly floatingNames = new Map<number, Map<string, string>>();
   touched = new KeySet();
   readonly #numbering: Numbering;
+  /** Next hops that are no tunnels. */
   readonly #byKey = new Map<string, NexthopRecord>();
+  /** Tunnels over the underlay as it is now, by tunnelNumber. */
+  #tunnels = new Map<number, TunnelRecord>();
   /** Next hops that lost their last user; another may still come within the same transaction. */
   readonly #idle = new Set<NexthopRecord>();
 
   constructor(name: string, underlay: Underlay, numbering: Numbering) {
     this.name = name;
-    this.underlay = underlay;
+    this.#underlay = underlay;
     this.#numbering = numbering;
+    // Nobody holds an earlier version of it.
+    this.touched.flood();
+  }
+
+  get underlay(): Underlay { return this.#underlay; }
+  /** Every tunnel becomes another next hop, once its routes are decided anew. */
+  set underlay(underlay: Underlay) {
+    this.#underlay = underlay;
+    this.#tunnels = new Map();
   }
 
   /** What changed since the last call. */
@@ -153,6 +164,7 @@ export class Appliance {
 
   /** The id of a next hop, which has one user more. */
   acquire(nexthop: Nexthop): number {
+    if (nexthop.kind === 'tunnel') return this.#use(this.#tunnel(nexthop));
     const key = this.nexthopKey(nexthop);
     const known = this.#byKey.get(key);
     if (known) return this.#use(known);
@@ -167,10 +179,7 @@ export class Appliance {
       case 'router': return `router ${nexthop.interface} ${nexthop.address}`;
       case 'workload': return `workload ${nexthop.interface} ${nexthop.mac}`;
       case 'vrf': return `vrf ${nexthop.vrf}`;
-      case 'tunnel': {
-        const { address, mtu } = this.underlay;
-        return `tunnel ${nexthop.remote} ${nexthop.label} ${nexthop.external ? 'external' : 'internal'} ${address} ${mtu} ${this.#gatewayTowards(nexthop.remote)}`;
-      }
+      case 'tunnel': return tunnelKey(nexthop, this.#underlay);
     }
   }
 
@@ -182,7 +191,7 @@ export class Appliance {
     const byKey = new Map(members.map((member) => [this.nexthopKey(member), member]));
     const slots = this.#numbering.slots(this.name, key, [...byKey.keys()].sort());
     const groupKey = GROUP + key;
-    const group = this.#byKey.get(groupKey)
+    const group: GroupRecord = this.#byKey.get(groupKey)
       ?? this.#enter({ ...NO_CONTENT, kind: NHK_ECMP, key: groupKey, id: this.#numbering.take(this.name, 'nexthop', groupKey), slots: [], references: 0 });
     const before = group.slots;
     const after = slots.map((slot) => (slot === '' ? 0 : this.acquire(byKey.get(slot)!)));
@@ -206,11 +215,24 @@ export class Appliance {
       if (record.references > 0) continue;
       for (const id of record.slots) if (id !== 0) this.release(id);
       this.nexthops.delete(record.id);
-      this.#byKey.delete(record.key);
+      this.#forget(record);
       this.touched.nexthops.add(record.id);
       if (record.kind === NHK_ECMP) this.touched.groups.add(record.id);
       this.#numbering.release(this.name, 'nexthop', record.key);
       if (record.kind === NHK_ECMP) this.#numbering.dropSlots(this.name, record.key.slice(GROUP.length));
+    }
+  }
+
+  /** Keys of next hops that are not there and hold a number nevertheless. */
+  get unusedNexthops(): string[] {
+    const used = new Set([...this.nexthops.values()].map(({ key }) => key));
+    return [...this.#numbering.keys(this.name, 'nexthop')].filter((key) => !used.has(key));
+  }
+
+  releaseUnused(): void {
+    for (const key of this.unusedNexthops) {
+      this.#numbering.release(this.name, 'nexthop', key);
+      if (key.startsWith(GROUP)) this.#numbering.dropSlots(this.name, key.slice(GROUP.length));
     }
   }
 
@@ -227,12 +249,28 @@ export class Appliance {
     return record;
   }
 
-  #gatewayTowards(remote: number): number {
-    const { address, length, gateway } = this.underlay;
-    return contains({ address, length }, remote) ? 0 : gateway;
+  #tunnel(tunnel: Tunnel): TunnelRecord {
+    const number = tunnelNumber(tunnel);
+    const known = this.#tunnels.get(number);
+    if (known) return known;
+    const id = this.#numbering.take(this.name, 'nexthop', tunnelKey(tunnel, this.#underlay));
+    const record = new TunnelRecord(id, tunnel, this.#underlay, this.interfaceId('fabric'));
+    this.#tunnels.set(number, record);
+    this.nexthops.set(id, record);
+    this.touched.nexthops.add(id);
+    return record;
   }
 
-  #content(nexthop: Nexthop): typeof NO_CONTENT {
+  #forget(record: NexthopRecord): void {
+    if (!(record instanceof TunnelRecord)) {
+      this.#byKey.delete(record.key);
+      return;
+    }
+    const number = tunnelNumber(record.tunnel);
+    if (this.#tunnels.get(number) === record) this.#tunnels.delete(number);
+  }
+
+  #content(nexthop: Exclude<Nexthop, Tunnel>): typeof NO_CONTENT {
     switch (nexthop.kind) {
       case 'discard': return { ...NO_CONTENT, kind: NHK_DISCARD };
       case 'receive': return { ...NO_CONTENT, kind: NHK_RECEIVE };
@@ -241,10 +279,6 @@ export class Appliance {
       // Whether it has floating IPs changes, and a next hop does not: the core's interface flags say whether to look.
       case 'workload': return { ...NO_CONTENT, kind: NHK_INTERFACE, flags: NHF_FIP, interface: this.interfaceId(nexthop.interface), mac: nexthop.mac };
       case 'vrf': return { ...NO_CONTENT, kind: NHK_VRF, value: this.#vrfId(nexthop.vrf) };
-      case 'tunnel': return {
-        ...NO_CONTENT, kind: NHK_TUNNEL_GRE, flags: nexthop.external ? NHF_EXTERNAL : 0, interface: this.interfaceId('fabric'), remote: nexthop.remote,
-        local: this.underlay.address, value: nexthop.label, mtu: this.underlay.mtu - TUNNEL_OVERHEAD, gateway: this.#gatewayTowards(nexthop.remote),
-      };
     }
   }
 }

@@ -73,6 +73,9 @@ export class Compiler {
   /** Paths that routers told: they belong to no unit, and a compile from scratch must be given them. */
   get imported(): Iterable<Path> { return this.#imported.values(); }
 
+  /** Route targets that any VRF imports. The same set as long as it has the same members. */
+  get wantedTargets(): ReadonlySet<string> { return this.#paths.wanted; }
+
   /** Every path that routers hear of. */
   get exported(): readonly ExportedPath[] { return this.#exports.all; }
 
@@ -312,9 +315,26 @@ export class Compiler {
     this.#dirty.clear();
   }
 
+  /** VRFs that are known, with the targets of what each takes, on any appliance. */
+  get vrfs(): Map<string, readonly string[]> {
+    const found = new Map([...this.#settings.values()].map(({ name, imports }): [string, string[]] => [name, [...imports, vrfTarget(name)]]));
+    for (const [name, instances] of this.#instances) for (const { appliance } of instances) found.get(name)?.push(instanceTarget(appliance.name, name));
+    return found;
+  }
+
+  /** Prefixes that there are single paths to under these targets, in their order. */
+  prefixesOf(targets: readonly string[]): number[] { return [...new Set(this.#paths.prefixes(targets))].sort((one, other) => one - other); }
+
+  /** Every single path to a prefix under these targets, the best first. */
+  pathsTo(targets: readonly string[], prefix: number): Path[] {
+    return [...this.#paths.candidates(targets, prefix)].sort((one, other) => one.preference - other.preference || (one.id < other.id ? -1 : 1));
+  }
+
   /** Paths that a VRF would use for a prefix: the best ones of what it imports. */
-  bestPaths(instance: VrfInstance, prefix: number): Path[] {
-    const found = [...this.#paths.candidates(instance.imports, prefix)];
+  bestPaths(instance: VrfInstance, prefix: number): Path[] { return this.#bestOf(instance, prefix, this.#paths.candidates(instance.imports, prefix)); }
+
+  #bestOf(instance: VrfInstance, prefix: number, single: Iterable<Path>): Path[] {
+    const found = [...single];
     for (const { bulk } of instance.bulks.values()) {
       const at = indexOf(bulk.prefixes, prefix);
       if (at >= 0) found.push(...bulk.hops[bulk.index[at]!]!);
@@ -323,6 +343,7 @@ export class Compiler {
   }
 
   #best(instance: VrfInstance, paths: readonly Path[]): Path[] {
+    if (paths.length === 1) return this.#usable(instance, paths[0]!) ? [...paths] : [];
     const usable = paths.filter((path) => this.#usable(instance, path));
     const preference = Math.min(...usable.map((path) => path.preference));
     return usable.filter((path) => path.preference === preference).sort((one, other) => (one.id < other.id ? -1 : 1));
@@ -343,6 +364,7 @@ export class Compiler {
 
   /** Acquires the next hop of paths that share the traffic. */
   #acquire(appliance: Appliance, paths: readonly Path[], groupKey: () => string): number {
+    if (paths.length === 1) return appliance.acquire(this.nexthopOn(appliance, paths[0]!));
     const members = new Map<string, Nexthop>();
     for (const path of paths) {
       const nexthop = this.nexthopOn(appliance, path);
@@ -357,16 +379,15 @@ export class Compiler {
     const { appliance } = instance;
     const before = instance.route(prefix);
     const own = instance.routes.get(prefix);
-    const bulks = [...instance.bulks.values()].filter(({ bulk }) => indexOf(bulk.prefixes, prefix) >= 0);
     const single = this.#paths.candidates(instance.imports, prefix);
-    if (single.size === 0 && bulks.length < 2) {
+    if (single.size === 0 && [...instance.bulks.values()].filter(({ bulk }) => indexOf(bulk.prefixes, prefix) >= 0).length < 2) {
       // A route table alone decides: its packed form is enough.
       if (own !== undefined) {
         instance.routes.delete(prefix);
         appliance.release(nexthopOf(own));
       }
     } else {
-      const paths = this.bestPaths(instance, prefix);
+      const paths = this.#bestOf(instance, prefix, single);
       const nexthop = this.#acquire(appliance, paths, () => `${instance.id} ${prefix}`);
       const announce = appliance.underlay.isGateway && paths.some((path) => path.floating && path.appliance !== appliance.name);
       if (nexthop !== 0) instance.routes.set(prefix, routeValue(nexthop, announce ? RTF_ANNOUNCE : 0));
@@ -380,8 +401,14 @@ export class Compiler {
 
   #changeBulk(before: Bulk | undefined, after: Bulk | undefined): void {
     const concerned = new Set<VrfInstance>([...before ? this.#paths.importers(before.targets) : [], ...after ? this.#paths.importers(after.targets) : []]);
-    if (before) this.#paths.removeBulk(before);
-    if (after) this.#paths.addBulk(after);
+    if (before) {
+      this.#paths.removeBulk(before);
+      this.#exports.removeBulk(before);
+    }
+    if (after) {
+      this.#paths.addBulk(after);
+      this.#exports.addBulk(after);
+    }
     for (const instance of concerned) {
       this.#refreshBulks(instance);
       for (const prefix of this.#single(instance)) this.#markPrefix(instance, prefix);
@@ -458,6 +485,6 @@ function keepSame(before: Contribution, after: Contribution): Contribution {
 }
 
 function sameBulk(one: Bulk, other: Bulk): boolean {
-  const shape = ({ targets, hops }: Bulk): string => JSON.stringify([targets, hops.map((hop) => hop.map((path) => path.id))]);
+  const shape = ({ targets, hops, advertised }: Bulk): string => JSON.stringify([targets, advertised, hops.map((hop) => hop.map((path) => path.id))]);
   return one.prefixes === other.prefixes && one.index === other.index && shape(one) === shape(other);
 }

@@ -1,13 +1,16 @@
 /** Paths that routers hear of, and what changed of them: a path that goes and comes back within a transaction did not change. */
 import type { Numbering } from '../routing/numbering.ts';
-import type { ExportChanges, ExportedPath, Path } from './types.ts';
+import type { Bulk, ExportChanges, ExportedPath, Path } from './types.ts';
 
 export class Exports {
   readonly #numbering: Numbering;
   /** With the number of each one's VRF. */
   readonly #paths = new Map<Path, number>();
+  /** Route tables that are advertised, with a path for each prefix and next hop. */
+  readonly #bulks = new Map<Bulk, readonly ExportedPath[]>();
   /** Their VRFs may have no number yet. */
   readonly #added = new Set<Path>();
+  readonly #addedBulks = new Set<Bulk>();
   #gone = new Map<string, ExportedPath>();
   #come = new Map<string, ExportedPath>();
 
@@ -15,7 +18,7 @@ export class Exports {
     this.#numbering = numbering;
   }
 
-  get all(): ExportedPath[] { return Array.from(this.#paths, ([path, vrf]) => exportedOf(path, vrf)); }
+  get all(): ExportedPath[] { return [...Array.from(this.#paths, ([path, vrf]) => exportedOf(path, vrf)), ...[...this.#bulks.values()].flat()]; }
 
   add(path: Path): void {
     if (path.vrf !== '' && path.label !== 0) this.#added.add(path);
@@ -28,6 +31,15 @@ export class Exports {
     this.#note(exportedOf(path, vrf), this.#come, this.#gone);
   }
 
+  addBulk(bulk: Bulk): void {
+    if (bulk.advertised) this.#addedBulks.add(bulk);
+  }
+
+  removeBulk(bulk: Bulk): void {
+    for (const path of this.#bulks.get(bulk) ?? []) this.#note(path, this.#come, this.#gone);
+    this.#bulks.delete(bulk);
+  }
+
   /** Looks the numbers of added paths' VRFs up; to be called while all VRFs of the transaction are there. */
   number(): void {
     for (const path of this.#added) {
@@ -37,6 +49,21 @@ export class Exports {
       this.#note(exportedOf(path, vrf), this.#gone, this.#come);
     }
     this.#added.clear();
+    for (const bulk of this.#addedBulks) {
+      const paths = this.#routesOf(bulk);
+      this.#bulks.set(bulk, paths);
+      for (const path of paths) this.#note(path, this.#gone, this.#come);
+    }
+    this.#addedBulks.clear();
+  }
+
+  #routesOf({ name, targets, prefixes, index, hops }: Bulk): ExportedPath[] {
+    // What leads nowhere by a tunnel is nothing to a router.
+    const reachable = hops.map((hop) => hop.flatMap((path) => {
+      const vrf = path.label === 0 ? undefined : this.#numbering.find(path.appliance, 'vrf', path.vrf);
+      return vrf === undefined ? [] : [exportedOf({ ...path, targets }, vrf)];
+    }));
+    return Array.from(prefixes, (prefix, at) => reachable[index[at]!]!.map((path) => ({ ...path, prefix, id: `${name} ${prefix} ${path.id}` }))).flat();
   }
 
   /** What changed since the last call. */

@@ -10,6 +10,8 @@ interface Target {
 
 export class PathTable {
   readonly #targets = new Map<string, Target>();
+  /** Real route targets that a VRF somewhere imports: what routers shall send. Another set after every change. */
+  #wanted: ReadonlySet<string> | undefined;
 
   addPath(path: Path): void {
     for (const name of path.targets) {
@@ -39,12 +41,22 @@ export class PathTable {
     }
   }
 
-  join(instance: VrfInstance, targets: readonly string[]): void { for (const name of targets) this.#target(name).importers.add(instance); }
+  get wanted(): ReadonlySet<string> {
+    return this.#wanted ??= new Set([...this.#targets].filter(([name, { importers }]) => name.startsWith('target:') && importers.size > 0).map(([name]) => name));
+  }
+
+  join(instance: VrfInstance, targets: readonly string[]): void {
+    for (const name of targets) {
+      const { importers } = this.#target(name);
+      if (importers.size === 0) this.#wanted = undefined;
+      importers.add(instance);
+    }
+  }
 
   leave(instance: VrfInstance, targets: readonly string[]): void {
     for (const name of targets) {
       const target = this.#target(name);
-      target.importers.delete(instance);
+      if (target.importers.delete(instance) && target.importers.size === 0) this.#wanted = undefined;
       this.#tidy(name, target);
     }
   }

@@ -105,6 +105,8 @@ export interface Bulk {
   readonly index: Uint8Array;
   /** Candidates per next hop; their prefix is not meant. */
   readonly hops: readonly (readonly Path[])[];
+  /** Routers hear of its routes. */
+  readonly advertised: boolean;
 }
 
 /** What one unit (an interface, an appliance, a network, a route table) adds to the state. */

@@ -116,6 +116,9 @@ export class Numbering {
     return this.#spaces.get(scopeOf(appliance, space))?.held.get(key);
   }
 
+  /** What holds a number. */
+  keys(appliance: string, space: Space): Iterable<string> { return this.#spaces.get(scopeOf(appliance, space))?.held.keys() ?? []; }
+
   release(appliance: string, space: Space, key: string): void {
     const scope = scopeOf(appliance, space);
     const numbers = this.#space(scope);

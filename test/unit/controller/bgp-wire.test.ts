@@ -13,7 +13,7 @@ const PATH: VpnPath = {
   targets: ['target:64512:8000001'], encapsulations: [11], localPreference: 100,
 };
 const SPEAKER: Speaker = { asn: 64512, routerId: 1, port: 179, addresses: [] };
-const PEER: PeerSettings = { address: address('192.168.0.204'), asn: 64512, families: ['ipv4-vpn'], holdTime: 90, password: '', localAddress: 0, client: false, multihop: 0, restartTime: 120 };
+const PEER: PeerSettings = { address: address('192.168.0.204'), port: 179, asn: 64512, families: ['ipv4-vpn'], holdTime: 90, password: '', localAddress: 0, client: false, multihop: 0, restartTime: 120 };
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 test('NLRI: bits, label with bottom of stack, distinguisher, prefix (RFC 8277, RFC 4364)', () => {

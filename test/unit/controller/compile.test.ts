@@ -29,8 +29,8 @@ const TARGETS = ['target:64512:1', 'target:64512:2', 'target:64512:3'];
 const some = <T>(values: readonly T[]) => fc.subarray(values as T[]);
 const one = <T>(values: readonly T[]) => fc.constantFrom(...values);
 
-const network = fc.record({ name: one(NETWORKS), targets: some(TARGETS), imports: some(TARGETS), external: fc.boolean(), mss: one([0, 1300]) }).map(({ name, targets, imports, external, mss }): DraftObject =>
-  ({ name, virtualNetwork: { subnets: [{ prefix: `10.${NETWORKS.indexOf(name)}.0.0/24` }], routeTargets: targets, importRouteTargets: imports, external, mssClamp: mss } }));
+const network = fc.record({ name: one(NETWORKS), targets: some(TARGETS), imports: some(TARGETS), external: fc.boolean(), mss: one([0, 1300]), statics: fc.boolean() }).map(({ name, targets, imports, external, mss, statics }): DraftObject =>
+  ({ name, virtualNetwork: { subnets: [{ prefix: `10.${NETWORKS.indexOf(name)}.0.0/24` }], routeTargets: targets, importRouteTargets: imports, external, mssClamp: mss, advertiseStaticRoutes: statics } }));
 const compute = fc.record({ name: one(COMPUTES), subnet: one([1, 2]), mtu: one([0, 1700]) }).map(({ name, subnet, mtu }): DraftObject =>
   ({ name, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `192.168.${subnet}.${10 + COMPUTES.indexOf(name)}/24`, gateway: `192.168.${subnet}.1`, mac: '02:00:00:00:00:01', mtu } } }));
 const gateway = fc.record({ name: one(GATEWAYS), targets: some(TARGETS), networks: some(NETWORKS), route: fc.boolean(), vlan: fc.boolean() }).map(({ name, targets, networks, route, vlan }): DraftObject => ({

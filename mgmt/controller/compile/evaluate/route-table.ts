@@ -20,6 +20,7 @@ export function evaluateRouteTable(name: string, view: ObjectView, numbering: Nu
   const bulk: Bulk = {
     name, targets, ...unpack(table),
     hops: table.spec.nextHops.map((hop) => candidates(hop, table, router, view, numbering)),
+    advertised: network?.spec.advertiseStaticRoutes ?? false,
   };
   return { ...NOTHING, bulk };
 }
