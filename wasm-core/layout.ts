@@ -105,6 +105,7 @@ export const LC_AGED_MS: usize = 88;
 export const LC_TOUCHED: usize = 92;
 export const LC_QUEUES: usize = 0x0400; // u16 queue index x MAX_QUEUES
 export const LC_LIST_COUNTS: usize = 0x0200; // u32 per node
+export const LC_GROUPS: usize = 0x0300; // u32 x 64, of nodes/by-interface
 export const LC_KICKS: usize = 0x0C00; // u16 x 512
 export const LC_METAS: usize = 0x1000; // META_SIZE x MAX_METAS
 export const LC_LISTS: usize = 0x9000; // per node MAX_METAS x u32 (meta addresses)
@@ -146,7 +147,7 @@ export const M_LABEL: usize = 48; // u32
 export const M_HASH: usize = 52; // u32 5-tuple hash
 /** u64: the VRF's LPM root during a lookup (over label and hash, which are made before and after it). */
 export const M_ROOT: usize = 48;
-export const M_SCRATCH: usize = 56; // u32 first load of a staged lookup
+export const M_SCRATCH: usize = 56; // u32 what one loop or node leaves for the next: first load of a staged lookup, NH_WORD, neighbour
 export const M_FRAME: usize = 60; // u32 address of the frame's chunk
 
 /** Source was translated by a floating IP. */
@@ -166,6 +167,8 @@ export const MF_L2_BROADCAST: u32 = 64;
 export const MF_HELD: u32 = 128;
 /** Its source is not the interface's own workload: a lane of the private table must permit it. */
 export const MF_SOURCE_UNPROVED: u32 = 256;
+/** Larger than its next hop takes, and may be cut. */
+export const MF_OVERSIZED: u32 = 512;
 
 // ---- interfaces --------------------------------------------------------------------------------------------------------
 export const MAX_INTERFACES: u32 = 8192;
@@ -286,6 +289,8 @@ export const WRITERS: usize = 0x1E200000;
  * decides. The bytes before the Ethernet header fall into the headroom. The destination MAC comes from the neighbour.
  */
 export const NH_KIND: usize = 0; // u8 NHK_*
+/** u32 NH_KIND, above it NH_FLAGS and NH_INTERFACE. */
+export const NH_WORD: usize = 0;
 export const NH_FLAGS: usize = 1; // u8 NHF_*
 export const NH_INTERFACE: usize = 2; // u16
 export const NH_MTU: usize = 4; // u16 greatest inner IPv4 packet that it takes

@@ -17,7 +17,7 @@ import {
 import { PROTOCOL_GRE } from '../packet/ipv4';
 import { fipBucket, fipPrivate } from '../tables/fip';
 import { countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
-import { ip4Validate } from './ip4-validate';
+import { ip4Validate, isOrdinary } from './ip4-validate';
 import { leavesBy } from './reverse-path';
 import { traceNode } from './trace';
 
@@ -31,11 +31,27 @@ function broadcastProblem(flags: u32, problem: u32): u32 {
   return problem;
 }
 
+/** The header that isOrdinary turned down: 0, or why the packet dies. */
+function problemOf(meta: usize): u32 {
+  return broadcastProblem(load<u16>(meta, M_FLAGS), ip4Validate(meta, load<u32>(meta, M_L3) as usize, load<u16>(meta, M_LENGTH)));
+}
+
 /** The whole source check at once, for packets that need no lookup. */
 function ownsSource(iface: usize, index: u32, source: u32): bool {
   if ((<u32>load<u8>(iface, IF_FLAGS) & IFF_SOURCE_CHECK) == 0) return true;
   if (source == load<u32>(iface, IF_WORKLOAD)) return true;
   return fipPrivate(index, source) != 0;
+}
+
+/** A packet to an own address that no tunnel ends on. */
+function toOwnAddress(lc: usize, meta: usize, iface: usize): void {
+  if (<u32>load<u8>(iface, IF_KIND) == IFK_WORKLOAD) {
+    if (!ownsSource(iface, load<u16>(meta, M_RX_IF), load<u32>(meta, M_SRC))) {
+      drop(lc, meta, DROP_SOURCE_MISMATCH);
+      return;
+    }
+  }
+  enqueue(lc, NODE_LOCAL, meta);
 }
 
 export function ip4Input(lc: usize): void {
@@ -45,14 +61,17 @@ export function ip4Input(lc: usize): void {
   const end: usize = list + ((count as usize) << 2);
   const lookupList: usize = listOf(lc, NODE_IP4_LOOKUP);
   let lookupNext: usize = lookupList + ((listCount(lc, NODE_IP4_LOOKUP) as usize) << 2);
+  const greList: usize = listOf(lc, NODE_GRE_INPUT);
+  let greNext: usize = greList;
   for (let at: usize = list; at != end; at += 4) {
     const meta: usize = load<u32>(at) as usize;
-    const l3: usize = load<u32>(meta, M_L3) as usize;
-    const flags: u32 = load<u16>(meta, M_FLAGS);
-    const problem: u32 = broadcastProblem(flags, ip4Validate(meta, l3, <u32>load<u16>(meta, M_LENGTH)));
-    if (problem != 0) {
-      drop(lc, meta, problem);
-      continue;
+    // Flags are there for a broadcast frame only.
+    if (!isOrdinary(meta, load<u32>(meta, M_L3) as usize, <u32>load<u16>(meta, M_LENGTH), 0 - <u32>load<u16>(meta, M_FLAGS))) {
+      const problem: u32 = problemOf(meta);
+      if (problem != 0) {
+        drop(lc, meta, problem);
+        continue;
+      }
     }
     const index: u32 = load<u16>(meta, M_RX_IF);
     const iface: usize = INTERFACES + ((index as usize) << INTERFACE_SHIFT);
@@ -69,12 +88,12 @@ export function ip4Input(lc: usize): void {
             continue;
           }
           store<u32>(meta, source, M_OUTER_SRC);
-          enqueue(lc, NODE_GRE_INPUT, meta);
+          store<u32>(greNext, meta as u32);
+          greNext += 4;
           continue;
         }
       }
-      if (kind == IFK_WORKLOAD && !ownsSource(iface, index, source)) drop(lc, meta, DROP_SOURCE_MISMATCH);
-      else enqueue(lc, NODE_LOCAL, meta);
+      toOwnAddress(lc, meta, iface);
       continue;
     }
     if (kind == IFK_WORKLOAD) {
@@ -96,6 +115,7 @@ export function ip4Input(lc: usize): void {
     lookupNext += 4;
   }
   setListCount(lc, NODE_IP4_LOOKUP, ((lookupNext - lookupList) >> 2) as u32);
+  setListCount(lc, NODE_GRE_INPUT, ((greNext - greList) >> 2) as u32);
   if (load<u32>(lc, LC_TRACING) != 0) traceNode(lc, NODE_IP4_INPUT);
   countNode(lc, NODE_IP4_INPUT, count);
   setListCount(lc, NODE_IP4_INPUT, 0);

@@ -3,16 +3,15 @@
  * docs/forwarding.md §8.1, §8.2. Nexts: encapsulate, ethernet-output, or fragment when it is larger than the next hop takes.
  */
 import {
-  FIP_DELTA, FIP_NEW, FIP_RECORDS, FR_DELTA, FR_PUBLIC, IF_KIND, IF_VRF, IFK_WORKLOAD, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_DNAT, M_DST,
-  M_FLAGS, M_IHL, M_L3, M_LENGTH, M_NH, M_PROTOCOL, M_RX_IF, M_SNAT, M_SRC, M_TX_IF, MF_DNAT, MF_FRAGMENT, MF_ORIGINATED, MF_SNAT, NH_KIND, NH_MTU, NHK_TUNNEL_GRE,
-  VRF_MSS, VRF_SHIFT, VRFS,
+  FIP_DELTA, FIP_NEW, FIP_RECORDS, FR_DELTA, FR_PUBLIC, IF_KIND, IF_VRF, IFK_WORKLOAD, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_DNAT, M_DST, M_FLAGS,
+  M_IHL, M_L3, M_LENGTH, M_PROTOCOL, M_RX_IF, M_SCRATCH, M_SNAT, M_SRC, M_TX_IF, MF_DNAT, MF_FRAGMENT, MF_ORIGINATED, MF_OVERSIZED, MF_SNAT, NH_KIND,
+  NHK_TUNNEL_GRE, VRF_MSS, VRF_SHIFT, VRFS,
 } from '../layout';
 import { DROP_L4_TRUNCATED, NODE_ENCAPSULATE, NODE_ETHERNET_OUTPUT, NODE_FRAGMENT, NODE_REWRITE } from '../generated';
 import { fold16 } from '../packet/checksum';
 import { updateL4 } from '../packet/checksum-l4';
 import { IPV4_DESTINATION, IPV4_SOURCE, IPV4_TTL, l4ChecksumOffset, PROTOCOL_ICMP, PROTOCOL_TCP } from '../packet/ipv4';
 import { TCP_FLAGS, TCP_SIZE, TCP_SYN } from '../packet/tcp';
-import { nexthopAt } from '../tables/nexthop';
 import { countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
 import { translateQuoted } from './icmp-translate';
 import { clampMss } from './mss';
@@ -111,10 +110,9 @@ export function rewrite(lc: usize): void {
         }
       }
     }
-    const nexthop: usize = nexthopAt(load<u32>(meta, M_NH));
-    if (length > <u32>load<u16>(nexthop, NH_MTU)) {
+    if ((flags & MF_OVERSIZED) != 0) {
       enqueue(lc, NODE_FRAGMENT, meta);
-    } else if (<u32>load<u8>(nexthop, NH_KIND) == NHK_TUNNEL_GRE) {
+    } else if (<u32>load<u8>(meta, M_SCRATCH + NH_KIND) == NHK_TUNNEL_GRE) {
       store<u32>(tunnelNext, meta as u32);
       tunnelNext += 4;
     } else {

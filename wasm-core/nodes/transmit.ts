@@ -11,11 +11,9 @@ import { DROP_HANDOFF_FULL, DROP_INTERFACE_DOWN, DROP_TX_NO_QUEUE, DROP_TX_RING_
 import { giveFrame, setOwner } from '../rings/frames';
 import { handOff } from '../rings/handoff';
 import { complete, queueAt, queueIndex } from '../rings/queue';
+import { groupByInterface } from './by-interface';
 import { countersOf, countNode, drop, lcoreOf, listCount, listOf, setListCount } from './graph';
 import { traceNode } from './trace';
-
-/** No interface has this number. */
-const NO_INTERFACE: u32 = 0xFFFFFFFF;
 
 /** Packets and bytes sent by an interface. */
 @inline
@@ -58,6 +56,13 @@ function roomOf(lc: usize, q: usize): u32 {
   return pending < size ? size - pending : 0;
 }
 
+/** The port that carries an interface: itself, or a VLAN sub-interface's parent. */
+@inline
+function portOf(iface: usize): usize {
+  const parent: u32 = load<u16>(iface, IF_PARENT);
+  return parent == 0 ? iface : INTERFACES + ((parent as usize) << INTERFACE_SHIFT);
+}
+
 /** The port's queue for an lcore, as queue + 1; 0 = none. */
 @inline
 function queueFor(port: usize, lcore: u32): u32 {
@@ -97,6 +102,24 @@ function endTrace(lc: usize, count: u32): void {
   setListCount(lc, NODE_TRANSMIT, 0);
 }
 
+/** The queue of the lcore that sends for an interface, 0 = none that can: the packets behind it are then refused or passed on. */
+function transmitQueue(iface: usize, lcore: u32): usize {
+  if ((<u32>load<u8>(iface, IF_FLAGS) & IFF_UP) == 0) return 0;
+  const queue: u32 = queueFor(portOf(iface), lcore);
+  if (queue == 0) return 0;
+  const q: usize = queueAt(queue - 1);
+  return load<u32>(q, Q_STATE) == QS_ACTIVE ? q : 0;
+}
+
+/** A packet that no queue of ours takes: why it dies, or to whom it goes. */
+function refuse(lc: usize, meta: usize, q: usize): void {
+  const iface: usize = INTERFACES + ((<u32>load<u16>(meta, M_TX_IF) as usize) << INTERFACE_SHIFT);
+  if ((<u32>load<u8>(iface, IF_FLAGS) & IFF_UP) == 0) drop(lc, meta, DROP_INTERFACE_DOWN);
+  else if (q != 0) drop(lc, meta, DROP_TX_RING_FULL);
+  else if (queueFor(portOf(iface), lcoreOf(lc)) != 0) drop(lc, meta, DROP_TX_NO_QUEUE);
+  else passOn(lc, meta, portOf(iface), lcoreOf(lc));
+}
+
 export function transmit(lc: usize): void {
   const count: u32 = listCount(lc, NODE_TRANSMIT);
   if (count == 0) return;
@@ -105,74 +128,50 @@ export function transmit(lc: usize): void {
     return;
   }
   const counters: usize = countersOf(lc);
-  const lcore: u32 = lcoreOf(lc);
   const list: usize = listOf(lc, NODE_TRANSMIT);
   const end: usize = list + ((count as usize) << 2);
-  let current: u32 = NO_INTERFACE;
-  let queue: u32 = 0; // its queue + 1, 0 = none
-  let port: usize = 0;
-  let q: usize = 0;
-  let producer: u32 = 0;
-  let room: u32 = 0;
-  let ring: usize = 0;
-  let mask: u32 = 0;
-  let problem: u32 = 0;
-  let sent: u32 = 0;
-  let bytes: u64 = 0;
   let total: u32 = 0;
-  for (let at: usize = list; at != end; at += 4) {
-    const meta: usize = load<u32>(at) as usize;
-    const index: u32 = load<u16>(meta, M_TX_IF);
-    if (index != current) {
-      if (sent != 0) {
-        countSent(counters, current, sent, bytes);
-        keepProducer(lc, q, producer, sent);
-        total += sent;
-        sent = 0;
-        bytes = 0;
-      }
-      current = index;
-      room = 0;
-      queue = 0;
-      const iface: usize = INTERFACES + ((index as usize) << INTERFACE_SHIFT);
-      problem = DROP_INTERFACE_DOWN;
-      if ((<u32>load<u8>(iface, IF_FLAGS) & IFF_UP) != 0) {
-        const parent: u32 = load<u16>(iface, IF_PARENT);
-        port = parent == 0 ? iface : INTERFACES + ((parent as usize) << INTERFACE_SHIFT);
-        queue = queueFor(port, lcore);
-        problem = 0;
-        if (queue != 0) {
-          q = queueAt(queue - 1);
-          problem = DROP_TX_NO_QUEUE;
-          if (load<u32>(q, Q_STATE) == QS_ACTIVE) {
-            problem = DROP_TX_RING_FULL;
-            room = roomOf(lc, q);
-            producer = load<u32>(q, Q_TX_NEXT);
-            ring = load<u32>(q, Q_TX + R_DESC) as usize;
-            mask = load<u32>(q, Q_MASKS + 4);
-          }
-        }
-      }
+  let at: usize = list;
+  let grouped: bool = false;
+  while (at != end) {
+    if (!grouped && at != list) {
+      // It is not one interface that takes them all.
+      groupByInterface(lc, at, end);
+      grouped = true;
     }
+    // A run of packets to one interface.
+    const index: u32 = load<u16>(load<u32>(at) as usize, M_TX_IF);
+    const q: usize = transmitQueue(INTERFACES + ((index as usize) << INTERFACE_SHIFT), lcoreOf(lc));
+    const room: u32 = q != 0 ? roomOf(lc, q) : 0;
     if (room == 0) {
-      if (problem != 0) drop(lc, meta, problem);
-      else passOn(lc, meta, port, lcore);
+      refuse(lc, load<u32>(at) as usize, q);
+      at += 4;
       continue;
     }
-    const frame: usize = load<u32>(meta, M_L3) as usize;
-    const length: u32 = load<u16>(meta, M_LENGTH);
-    const desc: usize = ring + (((producer & mask) as usize) << XDP_DESC_SHIFT);
-    store<u64>(desc, (frame - FRAMES) as u64);
-    store<u64>(desc, length as u64, 8);
-    producer += 1;
-    room -= 1;
-    sent += 1;
-    bytes += length as u64;
-    setOwner(frame, queue);
-    store<u32>(meta, 0, M_FRAME);
-  }
-  if (sent != 0) {
-    countSent(counters, current, sent, bytes);
+    const first: u32 = load<u32>(q, Q_TX_NEXT);
+    const last: u32 = first + room;
+    const ring: usize = load<u32>(q, Q_TX + R_DESC) as usize;
+    const mask: u32 = load<u32>(q, Q_MASKS + 4);
+    const owner: u32 = queueIndex(q) + 1;
+    let producer: u32 = first;
+    let bytes: u64 = 0;
+    while (at != end) {
+      const meta: usize = load<u32>(at) as usize;
+      if (<u32>load<u16>(meta, M_TX_IF) != index) break;
+      if (producer == last) break;
+      const frame: usize = load<u32>(meta, M_L3) as usize;
+      const length: u32 = load<u16>(meta, M_LENGTH);
+      const desc: usize = ring + (((producer & mask) as usize) << XDP_DESC_SHIFT);
+      store<u64>(desc, (frame - FRAMES) as u64);
+      store<u64>(desc, length as u64, 8);
+      setOwner(frame, owner);
+      store<u32>(meta, 0, M_FRAME);
+      bytes += length as u64;
+      producer += 1;
+      at += 4;
+    }
+    const sent: u32 = producer - first;
+    countSent(counters, index, sent, bytes);
     keepProducer(lc, q, producer, sent);
     total += sent;
   }

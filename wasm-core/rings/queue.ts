@@ -4,8 +4,8 @@
  */
 import {
   FRAMES, FRAME_BATCH, FRAME_OWNER, FRAME_SHIFT, FREE_CAPACITY, HEADER, H_FRAMES, LCORE_CONTROL, LC_FREE, LC_FREE_COUNT, LC_METAS, LC_META_COUNT,
-  META_SIZE, M_FRAME, M_L3, M_LENGTH, M_RX_IF, QS_ACTIVE, QS_FREE, QUEUES, QUEUE_SHIFT, Q_COMPLETION, Q_FILL, Q_INTERFACE, Q_MASKS, Q_RX, Q_STATE,
-  Q_TX, Q_TX_NEXT, Q_TX_PENDING, R_CONSUMER, R_DESC, R_PRODUCER, XDP_DESC_SHIFT,
+  LC_TOUCHED, META_SIZE, M_FRAME, M_L3, M_LENGTH, M_RX_IF, QS_ACTIVE, QS_FREE, QUEUES, QUEUE_SHIFT, Q_COMPLETION, Q_FILL, Q_INTERFACE, Q_MASKS, Q_RX,
+  Q_STATE, Q_TX, Q_TX_NEXT, Q_TX_PENDING, R_CONSUMER, R_DESC, R_PRODUCER, XDP_DESC_SHIFT,
 } from '../layout';
 import { DROP_DESCRIPTOR_INVALID, NODE_ETHERNET_INPUT } from '../generated';
 import { drop, lcoreAt, listCount, listOf, setListCount } from '../nodes/graph';
@@ -100,6 +100,7 @@ export function receive(lc: usize, q: usize, room: u32): u32 {
   const list: usize = listOf(lc, NODE_ETHERNET_INPUT);
   let out: usize = list + ((listCount(lc, NODE_ETHERNET_INPUT) as usize) << 2);
   let taken: u32 = 0;
+  let touched: u32 = 0; // the headers are fetched while the meta records are made
   const end: u32 = consumer + n;
   while (consumer != end) {
     const desc: usize = ring + (((consumer & mask) as usize) << XDP_DESC_SHIFT);
@@ -108,13 +109,13 @@ export function receive(lc: usize, q: usize, room: u32): u32 {
     consumer += 1;
     store<u64>(meta, ((FRAMES + offset) as u64) | (((length & 0xFFFF) as u64) << 32), M_L3); // and M_LENGTH
     store<u64>(meta, iface as u64, M_RX_IF); // M_FLAGS and M_VRF zero
-    store<u64>(meta, 0, 24);
-    store<u64>(meta, 0, 32);
-    store<u64>(meta, 0, 40);
+    v128.store(meta, i64x2.splat(0), 16);
+    v128.store(meta, i64x2.splat(0), 32);
     store<u64>(meta, 0, 48);
     store<u64>(meta, (chunkOf(FRAMES + offset) as u64) << 32, 56); // M_FRAME
     taken += 1;
     if (offset < limit) {
+      touched ^= load<u32>(FRAMES + offset);
       store<u16>(FRAME_OWNER + ((offset >> FRAME_SHIFT) << 1), 0);
       if (length <= CHUNK - ((offset as u32) & (CHUNK - 1))) {
         store<u32>(out, meta as u32);
@@ -130,6 +131,7 @@ export function receive(lc: usize, q: usize, room: u32): u32 {
     meta += META_SIZE;
   }
   atomic.store<u32>(consumerAt, consumer);
+  store<u32>(lc, touched, LC_TOUCHED);
   store<u32>(lc, first + taken, LC_META_COUNT);
   setListCount(lc, NODE_ETHERNET_INPUT, ((out - list) >> 2) as u32);
   return taken;
