@@ -7,7 +7,7 @@ import { Control } from './control.ts';
 import { CORE_FILE, instantiate, loadCore, type CoreExports } from './core.ts';
 import { Counters } from './counters.ts';
 import { Epochs } from './epochs.ts';
-import { Lcores } from './lcores.ts';
+import { LCORE_PROGRAM, Lcores } from './lcores.ts';
 import type { Logger } from './log.ts';
 import { createMemory, useHugePages, writeLimits, type MemoryViews } from './memory.ts';
 import { Names } from './names.ts';
@@ -22,6 +22,7 @@ export interface ApplianceOptions {
   readonly profile: Profile;
   readonly stateDirectory: string;
   readonly allowFaults: boolean;
+  readonly lcoreProgram?: URL;
   readonly log: Logger;
 }
 
@@ -45,7 +46,7 @@ export class Appliance {
   #upkeep: NodeJS.Timeout | undefined;
 
   /** Reserves the memory and reads the state log. @throws Error that says what to do */
-  constructor({ profile, stateDirectory, allowFaults, log }: ApplianceOptions) {
+  constructor({ profile, stateDirectory, allowFaults, lcoreProgram = LCORE_PROGRAM, log }: ApplianceOptions) {
     this.profile = profile;
     this.allowFaults = allowFaults;
     this.log = log;
@@ -65,7 +66,7 @@ export class Appliance {
 
     const epochs = new Epochs(this.core);
     const common = { views: this.views, core: this.core, epochs, log };
-    this.lcores = new Lcores({ ...common, module, count: profile.lcores, cores: profile.cores ?? [], busyPoll: profile.poll === 'busy' });
+    this.lcores = new Lcores({ ...common, module, count: profile.lcores, cores: profile.cores ?? [], busyPoll: profile.poll === 'busy', program: lcoreProgram });
     this.ports = new PortManager({ ...common, lcores: this.lcores, profile, allowGenerators: allowFaults });
     this.control = new Control({ ...common, names: this.names, stateLog });
     this.control.onBindings = () => this.ports.bind(this.names.bindings());

@@ -11,7 +11,7 @@ import { EventSignal } from '../linux/eventfd.ts';
 import { kick } from '../linux/kick.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { PollSet } from '../linux/poll.ts';
-import { pinThread, threadId } from '../linux/thread.ts';
+import { nameThread, pinThread, threadId } from '../linux/thread.ts';
 import { GeneratorPump } from '../ports/generator-pump.ts';
 import { MemoryPump } from '../ports/memory-pump.ts';
 import { PacketPump } from '../ports/packet-pump.ts';
@@ -25,6 +25,7 @@ import {
   wakeLcore, type LcoreBlock,
 } from './lcore-block.ts';
 import { viewsOf } from './memory.ts';
+import { LINGER_US, Pace } from './pace.ts';
 
 /** What a worker is started with. It then waits for `assignment` to name its lcore. */
 export interface LcoreWorkerData {
@@ -47,11 +48,6 @@ export interface LcoreConfiguration {
 
 /** Frames that may wait for their kick while more keep arriving: one system call for all of them. */
 const KICK_AFTER = 256;
-/** Longest wait for more packets before a kick or a sleep, while they come densely: what a batch costs in latency. */
-const LINGER_US = 50;
-/** Dense: more than so many packets a microsecond, smoothed over some kicks and sleeps. */
-const DENSE_PER_US = 0.08;
-const SMOOTHING = 0.25;
 /** Runs between two looks at pumps' descriptors while other queues keep the lcore busy. */
 const PUMP_INTERVAL = 8;
 /** Longest sleep: neighbours and held packets age in steps of 100 ms. */
@@ -68,26 +64,32 @@ const signal = libc === undefined ? undefined : new EventSignal(libc);
 const wakeByEvent = (eventFd: number): void => signal?.wake(eventFd);
 const bell = new Int32Array(data.pumpBell);
 
+/** How a queue's transmit ring is kicked. */
+interface Transmitter {
+  /** True when frames had to stay. */
+  readonly kick: () => boolean;
+  /** Is it among those that wait for their kick? */
+  waits: boolean;
+}
+
 class LcoreLoop {
   readonly #lcore: number;
   readonly #block: LcoreBlock;
   readonly #scratch: number;
   #core: CoreExports;
   #pumps: Pump[] = [];
-  /** By queue: how its transmit ring is kicked. */
-  #kicks = new Map<number, () => boolean>();
+  /** By queue. */
+  #transmitters: Transmitter[] = [];
   #pollSet: PollSet | undefined;
   /** Descriptors of the poll set that pumps read, by position. */
   #pollPumps: (Pump | undefined)[] = [];
-  /** Queues with frames that nobody has been told about. */
-  readonly #unkicked = new Set<number>();
+  /** Those with frames that nobody has been told about: the first so many. */
+  readonly #unkicked: Transmitter[] = [];
+  #unkickedCount = 0;
   #unkickedPackets = 0;
   /** When the first of them was put there. */
   #unkickedSinceUs = 0;
-  /** Packets a microsecond, and since when the next value of it is counted. */
-  #rate = 0;
-  #ratePackets = 0;
-  #rateSinceUs = 0;
+  readonly #pace = new Pace();
 
   constructor(lcore: number) {
     this.#lcore = lcore;
@@ -95,8 +97,11 @@ class LcoreLoop {
     this.#scratch = LCORES + lcore * 2 ** LCORE_SHIFT;
     this.#core = instantiate(data.module, data.memory);
     const core = data.cores[lcore];
-    if (libc !== undefined && core !== undefined) pinThread(libc, core);
-    Atomics.store(this.#block.words, B_THREAD, libc === undefined ? 0 : threadId(libc));
+    if (libc === undefined) return;
+    if (core !== undefined) pinThread(libc, core);
+    const thread = threadId(libc);
+    nameThread(thread, `lcore-${lcore}`);
+    Atomics.store(this.#block.words, B_THREAD, thread);
   }
 
   /** Until B_STOP. */
@@ -125,7 +130,7 @@ class LcoreLoop {
     const started = performance.now();
     this.#core = instantiate(data.module, data.memory);
     this.#core.reclaim(this.#lcore);
-    for (const queue of this.#kicks.keys()) this.#unkicked.add(queue); // the broken run's list is lost
+    this.#transmitters.forEach((transmitter) => this.#needsKick(transmitter)); // the broken run's list is lost
     this.#unkickedPackets++;
     Atomics.add(this.#block.words, B_TRAPS, 1);
     this.#block.statistics[S_GAP_MS] = performance.now() - started;
@@ -134,8 +139,8 @@ class LcoreLoop {
   #loop(forwarded: () => void): void {
     const { words, statistics } = this.#block;
     const core = this.#core;
+    const pace = this.#pace;
     let turns = 0;
-    let lastPacketUs = 0;
     while (Atomics.load(words, B_STOP) === 0) {
       if (words[B_CONFIG] !== words[B_CONFIG_SEEN]) this.#configure();
       const nowUs = writeClock(views, this.#lcore);
@@ -144,20 +149,18 @@ class LcoreLoop {
       statistics[S_RUNS]!++;
       if (packets > 0) {
         statistics[S_PACKETS]! += packets;
-        this.#ratePackets += packets;
-        lastPacketUs = nowUs;
+        pace.arrived(packets, nowUs);
         forwarded();
       }
       this.#collectKicks(packets, nowUs);
       this.#wakeOthers();
       if (packets > 0 && this.#unkickedPackets < KICK_AFTER) continue;
       // While packets follow each other closely, waiting for more of them is cheaper than a system call for few.
-      const dense = this.#rate > DENSE_PER_US;
-      if (packets === 0 && dense && nowUs - (this.#unkickedPackets > 0 ? this.#unkickedSinceUs : lastPacketUs) < LINGER_US) continue;
-      this.#measureRate(nowUs);
+      const lingers = packets === 0 && pace.lingers(nowUs);
+      if (lingers && (this.#unkickedPackets === 0 || nowUs - this.#unkickedSinceUs < LINGER_US)) continue;
+      pace.measure(nowUs);
       const left = this.#kickAll();
-      if (packets > 0 || this.#receiveAll() > 0) continue;
-      if (data.busyPoll || (dense && nowUs - lastPacketUs < LINGER_US)) continue;
+      if (packets > 0 || this.#receiveAll() > 0 || lingers || data.busyPoll) continue;
       this.#sleep(left);
     }
   }
@@ -212,26 +215,31 @@ class LcoreLoop {
     const count = views.u32[(this.#scratch + LC_KICK_COUNT) >>> 2] ?? 0;
     if (count === 0) return;
     const list = (this.#scratch + LC_KICKS) >>> 1;
-    for (let i = 0; i < count; i++) this.#unkicked.add(views.u16[list + i] ?? 0);
+    for (let i = 0; i < count; i++) {
+      const transmitter = this.#transmitters[views.u16[list + i] ?? 0];
+      if (transmitter !== undefined) this.#needsKick(transmitter);
+    }
     if (this.#unkickedPackets === 0) this.#unkickedSinceUs = nowUs;
     this.#unkickedPackets += Math.max(1, packets);
   }
 
-  #measureRate(nowUs: number): void {
-    const elapsed = nowUs - this.#rateSinceUs;
-    if (elapsed < 1) return;
-    this.#rate += SMOOTHING * (this.#ratePackets / elapsed - this.#rate);
-    this.#ratePackets = 0;
-    this.#rateSinceUs = nowUs;
+  #needsKick(transmitter: Transmitter): void {
+    if (transmitter.waits) return;
+    transmitter.waits = true;
+    this.#unkicked[this.#unkickedCount++] = transmitter;
   }
 
   /** Kicks every queue that waits; true when some could not send all. */
   #kickAll(): boolean {
     this.#unkickedPackets = 0;
-    for (const queue of this.#unkicked) {
-      if (this.#kicks.get(queue)?.() !== true) this.#unkicked.delete(queue);
+    let left = 0;
+    for (let i = 0; i < this.#unkickedCount; i++) {
+      const transmitter = this.#unkicked[i]!;
+      transmitter.waits = transmitter.kick();
+      if (transmitter.waits) this.#unkicked[left++] = transmitter;
     }
-    return this.#unkicked.size > 0;
+    this.#unkickedCount = left;
+    return left > 0;
   }
 
   /** Those whose handoff rings this run filled. */
@@ -259,8 +267,8 @@ class LcoreLoop {
 
   #serve(queues: readonly QueueService[]): void {
     this.#pumps = [];
-    this.#kicks.clear();
-    this.#unkicked.clear();
+    this.#transmitters = [];
+    this.#unkickedCount = 0;
     const fds: number[] = [];
     this.#pollPumps = [undefined]; // the eventfd
     for (const service of queues) {
@@ -277,8 +285,9 @@ class LcoreLoop {
           this.#pollPumps.push(pump);
         }
       }
-      this.#kicks.set(service.queue, this.#kickFor(service, pump));
-      this.#unkicked.add(service.queue); // whoever served it before may have left frames
+      const transmitter = { kick: this.#kickFor(service, pump), waits: false };
+      this.#transmitters[service.queue] = transmitter;
+      this.#needsKick(transmitter); // whoever served it before may have left frames
     }
     const eventFd = Atomics.load(this.#block.words, B_EVENT_FD);
     this.#pollSet = fds.length > 0 && libc !== undefined && eventFd !== -1 ? new PollSet(libc, [eventFd, ...fds]) : undefined;

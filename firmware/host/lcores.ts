@@ -5,7 +5,7 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { LC_BEAT, LC_FAULT, LC_QUEUE_COUNT, LC_QUEUES, LC_STATE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES } from '../../wasm-core/layout.ts';
 import { createEventFd, EventSignal } from '../linux/eventfd.ts';
-import { loadLibc } from '../linux/libc.ts';
+import { loadLibc, type Libc } from '../linux/libc.ts';
 import { threadTimeMs } from '../linux/thread.ts';
 import type { QueueService } from '../ports/pump.ts';
 import { clockUs } from './clock.ts';
@@ -60,8 +60,12 @@ export interface LcoresOptions {
   readonly count: number;
   readonly cores: readonly number[];
   readonly busyPoll: boolean;
+  /** What a worker runs: lcore.ts; the bench compares it with one in C. */
+  readonly program: URL;
   readonly log: Logger;
 }
+
+export const LCORE_PROGRAM = new URL('./lcore.ts', import.meta.url);
 
 export class Lcores {
   readonly count: number;
@@ -69,6 +73,7 @@ export class Lcores {
   /** Raised for the portable pump. */
   readonly bell = new SharedArrayBuffer(4);
   readonly #options: LcoresOptions;
+  readonly #libc: Libc | undefined = loadLibc();
   readonly #running: Running[] = [];
   readonly #services: (readonly QueueService[])[];
   readonly #suspicions = new Map<number, Suspicion>();
@@ -86,7 +91,7 @@ export class Lcores {
     this.count = options.count;
     this.#services = Array.from({ length: this.count }, () => []);
     this.#restarts = Array.from({ length: this.count }, () => 0);
-    const libc = loadLibc();
+    const libc = this.#libc;
     this.#signal = libc === undefined ? undefined : new EventSignal(libc);
     for (let lcore = 0; lcore < this.count; lcore++) {
       this.block(lcore).words[B_EVENT_FD] = libc === undefined ? -1 : createEventFd(libc);
@@ -188,11 +193,11 @@ export class Lcores {
   #createWorker(): Running {
     const { port1, port2 } = new MessageChannel();
     const assignment = new Int32Array(new SharedArrayBuffer(64));
-    const { views, module, busyPoll, cores } = this.#options;
+    const { views, module, busyPoll, cores, program } = this.#options;
     const data: LcoreWorkerData = {
       memory: views.memory, module, blocks: this.blocks, assignment: assignment.buffer, configuration: port2, pumpBell: this.bell, busyPoll, cores,
     };
-    const worker = new Worker(new URL('./lcore.ts', import.meta.url), { workerData: data, transferList: [port2] });
+    const worker = new Worker(program, { workerData: data, transferList: [port2] });
     worker.on('error', (error) => this.#options.log.error({ err: error }, 'an lcore\'s worker failed'));
     const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     port1.unref();
@@ -238,7 +243,7 @@ export class Lcores {
         continue;
       }
       const thread = this.block(lcore).words[B_THREAD] ?? 0;
-      const cpuMs = thread === 0 ? undefined : threadTimeMs(thread);
+      const cpuMs = thread === 0 || this.#libc === undefined ? undefined : threadTimeMs(this.#libc, thread);
       if (suspicion === undefined) {
         this.#suspicions.set(lcore, { beat, since: performance.now(), cpuMs });
         continue;

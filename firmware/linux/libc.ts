@@ -29,6 +29,7 @@ export interface Libc {
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
   madvise(address: number, length: number, advice: number): number;
   eventfd(initial: number, flags: number): number;
+  clock_gettime(clock: number, time: number): number;
   errno(): number;
   /** Address of a buffer's first byte. The buffer stays alive for the next calls; for longer, whoever keeps the address keeps the buffer. */
   address(buffer: Uint8Array): number;
@@ -53,6 +54,7 @@ const DECLARATIONS = [
   'intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)',
   'int madvise(intptr_t, size_t, int)',
   'int eventfd(unsigned int, int)',
+  'int clock_gettime(int, intptr_t)',
 ];
 
 const KEPT_BUFFERS = 64;

@@ -12,9 +12,9 @@ const OUT = join(ROOT, 'build/bench');
 const HARNESS = join(ROOT, 'test/bench/assembly/rings.ts');
 
 /** Beside -O3 -march=native only what WebAssembly's semantics ask for: wrapping arithmetic, untyped memory, address 0. */
-const GCC_FLAGS = [
-  '-std=gnu17', '-O3', '-march=native', '-fwrapv', '-fno-strict-aliasing', '-fno-delete-null-pointer-checks', '-static-pie', '-fPIE', '-w',
-];
+const GCC_FLAGS = ['-std=gnu17', '-O3', '-march=native', '-fwrapv', '-fno-strict-aliasing', '-fno-delete-null-pointer-checks', '-w'];
+const PROGRAM_FLAGS = [...GCC_FLAGS, '-static-pie', '-fPIE'];
+const LIBRARY_FLAGS = [...GCC_FLAGS, '-shared', '-fPIC', '-fvisibility=hidden', '-Wl,-Bsymbolic'];
 
 /**
  * Builds the twin of wasm-core/index.ts.
@@ -31,13 +31,31 @@ export function buildTwin(flags: readonly string[] = []): string {
     'exports.c': exportTable([core, harness]),
     'twin.c': readFileSync(new URL('./twin.c', import.meta.url), 'utf8'),
   };
-  const allFlags = [...GCC_FLAGS, ...flags];
-  const folder = folderFor('twin', [...allFlags, execFileSync('gcc', ['--version'], { encoding: 'utf8' }), ...Object.values(sources)]);
-  const program = join(folder, 'twin');
+  return compile('twin', [...PROGRAM_FLAGS, ...flags], sources);
+}
+
+/**
+ * Builds the lcore's loop in C (lcore.c) around the translated core, to be loaded by a dataplane process.
+ * @param constants what the C text needs of ours, by name
+ * @returns path of the shared object
+ */
+export function buildLcoreTwin(constants: Readonly<Record<string, number>>): string {
+  const own = (name: string): string => readFileSync(new URL(`./${name}`, import.meta.url), 'utf8');
+  return compile('lcore', LIBRARY_FLAGS, {
+    'core.c': `#include "arena.h"\n${translate(join(ROOT, 'wasm-core/index.ts'), 'core_').c}`,
+    'lcore.c': own('lcore.c'),
+    'arena.h': own('arena.h'),
+    'constants.h': Object.entries(constants).map(([name, value]) => `#define ${name} ${value}\n`).join(''),
+  });
+}
+
+function compile(name: string, flags: readonly string[], sources: Readonly<Record<string, string>>): string {
+  const folder = folderFor(name, [...flags, execFileSync('gcc', ['--version'], { encoding: 'utf8' }), ...Object.values(sources)]);
+  const program = join(folder, name);
   if (existsSync(program)) return program;
-  for (const [name, text] of Object.entries(sources)) writeFileSync(join(folder, name), text);
-  const files = Object.keys(sources).map((name) => join(folder, name));
-  execFileSync('gcc', [...allFlags, ...files, '-o', `${program}.new`], { stdio: ['ignore', 'inherit', 'inherit'] });
+  for (const [file, text] of Object.entries(sources)) writeFileSync(join(folder, file), text);
+  const files = Object.keys(sources).filter((file) => file.endsWith('.c')).map((file) => join(folder, file));
+  execFileSync('gcc', [...flags, ...files, '-o', `${program}.new`], { stdio: ['ignore', 'inherit', 'inherit'] });
   renameSync(`${program}.new`, program);
   return program;
 }

@@ -10,6 +10,8 @@ export interface Usage {
   readonly cpu: number;
   /** Of it in the thread that receives for the forwarder. */
   readonly receive?: number;
+  /** Of it in the thread that forwards, its system calls included. */
+  readonly lcore?: number;
   /** Of it in user space, with the resolution of the kernel's clock tick. */
   readonly user?: number;
   /** System calls of the packet path. */

@@ -1,6 +1,7 @@
 /**
  * Rows of the forwarding group that need Linux and root: end to end over veth pairs, from a sender on one processor through one
- * contestant on another to a sink. Rounds of A B C in one run; who goes first changes. A C twin on AF_XDP rings is not among them.
+ * contestant on another to a sink. Rounds of A B C in one run; who goes first changes. Then rounds of A B against the C twin: the same
+ * appliance on the same rings, whose lcore is C.
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -15,16 +16,16 @@ import { arrived, buildEnds, SOURCE, traffic } from './path.ts';
 import { buildSender, send } from './sender.ts';
 import { Wrouter } from './wrouter.ts';
 
-const ROUNDS = 5;
+const ROUNDS = { others: 5, twin: 20 };
 /** On a busy machine there are fewer rounds: no new one begins after so much time with one length. */
 const ENOUGH_MS = 25_000;
-const SECONDS = 1;
+const SECONDS = { others: 1, twin: 0.5 };
 /** Until neighbours are known, code is optimised and caches hold what they will hold. */
 const WARM_UP_SECONDS = 1.5;
 /** Time that the last packets take to the sink. */
 const SETTLE_MS = 50;
 const LENGTHS = [64, 1500];
-const LIMITS = { kernel: 1.0, openVSwitch: 1.5, calls: 0.05 };
+const LIMITS = { kernel: 1.0, openVSwitch: 1.5, calls: 0.05, twin: 1.05 };
 const COMMANDS = ['ip', 'ethtool', 'nft', 'taskset', 'gcc', 'ovs-vswitchd'];
 
 /** One round of one contestant: packets a second at the sink, and what each of them cost. */
@@ -38,6 +39,9 @@ interface Measured {
   readonly capacity: number;
   readonly cpu: number;
   readonly receive: number;
+  /** All but the receiving thread's. */
+  readonly process: number;
+  readonly lcore: number;
   readonly user: number;
   readonly calls: number;
   readonly runs: number;
@@ -61,10 +65,15 @@ export async function endToEnd(report: (row: Row) => void): Promise<void> {
     contestants.push(kernel);
     const openVSwitch = await OpenVSwitchTunnel.start(namespaces);
     contestants.push(openVSwitch);
+    const twin = await Wrouter.startTwin(namespaces);
+    contestants.push(twin);
     for (const length of LENGTHS) {
       const frames = traffic(length);
-      const results = await rounds(contestants, async (contestant, seconds) => measure(program, namespaces, contestant, frames, seconds));
+      const once: Once = (contestant, seconds) => measure(program, namespaces, contestant, frames, seconds);
+      const results = await rounds([wrouter, kernel, openVSwitch], ROUNDS.others, SECONDS.others, once);
       rowsOf(length, results.get(wrouter)!, results.get(kernel)!, results.get(openVSwitch)!).forEach(report);
+      const twins = await rounds([wrouter, twin], ROUNDS.twin, SECONDS.twin, once);
+      twinRows(length, twins.get(wrouter)!, twins.get(twin)!).forEach(report);
     }
   } finally {
     await Promise.allSettled(contestants.map((contestant) => contestant.stop()));
@@ -87,18 +96,20 @@ function obstacle(): string | undefined {
   return missing.length > 0 ? `missing commands: ${missing.join(', ')}` : undefined;
 }
 
-async function rounds(contestants: readonly Contestant[], once: (contestant: Contestant, seconds: number) => Promise<Measured>): Promise<Map<Contestant, Measured[]>> {
+type Once = (contestant: Contestant, seconds: number) => Promise<Measured>;
+
+async function rounds(contestants: readonly Contestant[], count: number, seconds: number, once: Once): Promise<Map<Contestant, Measured[]>> {
   const results = new Map(contestants.map((contestant): [Contestant, Measured[]] => [contestant, []]));
   for (const contestant of contestants) await once(contestant, WARM_UP_SECONDS);
   const end = performance.now() + ENOUGH_MS;
-  for (let round = 0; round < ROUNDS && (round === 0 || performance.now() < end); round++) {
-    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) results.get(contestant)?.push(await once(contestant, SECONDS));
+  for (let round = 0; round < count && (round === 0 || performance.now() < end); round++) {
+    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) results.get(contestant)?.push(await once(contestant, seconds));
   }
   return results;
 }
 
 /** @throws Error when what arrives is not what the contestant should have made of the frames */
-async function measure(program: string, namespaces: Namespaces, contestant: Contestant, frames: Buffer, seconds: number): Promise<Measured> {
+export async function measure(program: string, namespaces: Namespaces, contestant: Contestant, frames: Buffer, seconds: number): Promise<Measured> {
   const length = frames.readUInt32LE(0);
   const [sinkBefore, before] = [arrived(namespaces, contestant.place), await contestant.usage()];
   const sent = send(program, namespaces, SOURCE, contestant.place, frames, seconds);
@@ -114,16 +125,24 @@ async function measure(program: string, namespaces: Namespaces, contestant: Cont
   return {
     offered: sent.packets / sent.seconds,
     rate: packets / sent.seconds,
-    capacity: 1e9 / each('cpu'), cpu: each('cpu'), receive: each('receive'), user: each('user'), calls: each('calls'), runs: each('runs'),
+    capacity: 1e9 / each('cpu'), cpu: each('cpu'), receive: each('receive'), process: each('cpu') - each('receive'), lcore: each('lcore'), user: each('user'), calls: each('calls'), runs: each('runs'),
   };
 }
 
+const middle = (of: readonly Measured[], field: keyof Measured): number => median(of.map((measured) => measured[field]));
+
+/** Medians of both, and of the ratios of each round. */
+function compare(ours: readonly Measured[], name: string, others: readonly Measured[], field: keyof Measured): Pick<Row, 'value' | 'against' | 'ratio'> {
+  return {
+    value: middle(ours, field), against: { name, value: middle(others, field) }, ratio: median(ours.map((measured, round) => measured[field] / others[round]![field])),
+  };
+}
+
+const barAt64 = (length: number, kind: '≤' | '≥', limit: number): Pick<Row, 'bar'> => (length === 64 ? { bar: { kind, limit } } : {});
+
 function rowsOf(length: number, ours: readonly Measured[], kernels: readonly Measured[], vswitches: readonly Measured[]): Row[] {
-  const middle = (of: readonly Measured[], field: keyof Measured): number => median(of.map((measured) => measured[field]));
-  const ratio = (others: readonly Measured[], field: keyof Measured): number => median(ours.map((measured, round) => measured[field] / others[round]![field]));
-  const against = (name: string, others: readonly Measured[], field: keyof Measured): Pick<Row, 'value' | 'against' | 'ratio'> =>
-    ({ value: middle(ours, field), against: { name, value: middle(others, field) }, ratio: ratio(others, field) });
-  const bar = (kind: '≤' | '≥', limit: number): Pick<Row, 'bar'> => (length === 64 ? { bar: { kind, limit } } : {});
+  const against = (name: string, others: readonly Measured[], field: keyof Measured): Pick<Row, 'value' | 'against' | 'ratio'> => compare(ours, name, others, field);
+  const bar = (kind: '≤' | '≥', limit: number): Pick<Row, 'bar'> => barAt64(length, kind, limit);
   const what = `veth, ${length} B`;
   return [
     { name: `${what}: offered`, unit: 'pps', ...against('kernel', kernels, 'offered') },
@@ -138,5 +157,17 @@ function rowsOf(length: number, ours: readonly Measured[], kernels: readonly Mea
     { name: `${what}: of it the kernel's transmitting side`, unit: 'ns/packet', value: median(ours.map(({ cpu, receive, user }) => cpu - receive - user)) },
     { name: `${what}: runs of the core`, unit: '/packet', value: middle(ours, 'runs') },
     { name: `${what}: system calls`, unit: '/packet', value: middle(ours, 'calls'), ...bar('≤', LIMITS.calls) },
+  ];
+}
+
+/** The kernel's side is the same for both; the bar is held against what the process costs: the lcore, its system calls and all its other threads. */
+function twinRows(length: number, ours: readonly Measured[], twins: readonly Measured[]): Row[] {
+  const against = (field: keyof Measured): Pick<Row, 'value' | 'against' | 'ratio'> => compare(ours, 'C twin', twins, field);
+  const what = `veth, ${length} B`;
+  return [
+    { name: `${what}: CPU of the process`, unit: 'ns/packet', ...against('process'), ...barAt64(length, '≤', LIMITS.twin) },
+    { name: `${what}: of it the lcore, system calls included`, unit: 'ns/packet', ...against('lcore') },
+    { name: `${what}: of it user space`, unit: 'ns/packet', ...against('user') },
+    { name: `${what}: CPU, receiving included`, unit: 'ns/packet', ...against('cpu') },
   ];
 }

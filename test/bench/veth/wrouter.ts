@@ -1,18 +1,21 @@
-/** A real dataplane process with two AF_XDP ports: floating IP of the source, route, MPLS over GRE. */
+/** A real dataplane process with two AF_XDP ports: floating IP of the source, route, MPLS over GRE; and its twin, whose lcore is in C. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import * as L from '../../../wasm-core/layout.ts';
 import type { Draft } from '../../../proto/load.ts';
 import type { Name } from '../../../proto/sync.ts';
 import { floatingIp as fip, iface, nexthop, route, vrf, type PackedRecord } from '../../fixtures/records.ts';
-import { DataplaneProcess } from '../../integration/dataplane/process.ts';
+import { DataplaneProcess, type ProcessOptions } from '../../integration/dataplane/process.ts';
 import type { Namespaces } from '../../lab/netns.ts';
 import { threadTimes } from '../sync/process-usage.ts';
+import { buildLcoreTwin } from '../twin/build.ts';
 import { FORWARDING_PROCESSOR, processSeconds, type Contestant, type Usage } from './contestant.ts';
 import {
   buildPath, DESTINATIONS, FABRIC_MTU, floatingIp, INSIDE, INSIDE_MAC, LOCAL, OUTSIDE, OUTSIDE_MAC, podAddress, PODS, REMOTE, ROUTER_ADDRESS, SINK_MAC, SOURCE_MAC, TUNNEL_BYTES,
 } from './path.ts';
+import { TWIN_CONSTANTS, TWIN_LIBRARY } from './twin-constants.ts';
 
+const TWIN_PROGRAM = new URL('./twin-dataplane.ts', import.meta.url);
 const FABRIC = 1;
 const WORKLOAD = 2;
 const FABRIC_VRF = 0;
@@ -48,33 +51,47 @@ const NAMES: readonly Draft<Name>[] = [
 ];
 
 export class Wrouter implements Contestant {
-  readonly name = 'wrouter';
-  readonly place = 'wrouter';
+  readonly name: string;
+  readonly place: string;
   readonly overhead = TUNNEL_BYTES;
   readonly #dataplane: DataplaneProcess;
-
   readonly #receiver: number;
 
-  private constructor(dataplane: DataplaneProcess, receiver: number) {
+  private constructor(name: string, dataplane: DataplaneProcess, receiver: number) {
+    this.name = name;
+    this.place = name;
     this.#dataplane = dataplane;
     this.#receiver = receiver;
   }
 
-  static async start(namespaces: Namespaces): Promise<Wrouter> {
-    buildPath(namespaces, 'wrouter');
+  static start(namespaces: Namespaces): Promise<Wrouter> {
+    return Wrouter.#start(namespaces, 'wrouter', {});
+  }
+
+  /** The same appliance on the same rings, but lcore and core are C. */
+  static startTwin(namespaces: Namespaces): Promise<Wrouter> {
+    return Wrouter.#start(namespaces, 'twin', { program: TWIN_PROGRAM, env: { [TWIN_LIBRARY]: buildLcoreTwin(TWIN_CONSTANTS) } });
+  }
+
+  static async #start(namespaces: Namespaces, name: string, options: ProcessOptions): Promise<Wrouter> {
+    buildPath(namespaces, name);
     const ports = [['pods', INSIDE, 1500], ['fabric', OUTSIDE, FABRIC_MTU]].map(([name, device, mtu]) => ({ name, driver: 'af_xdp', device, queues: 1, ring: RING, mtu }));
     const dataplane = await DataplaneProcess.start({
-      within: ['ip', 'netns', 'exec', namespaces.full('wrouter'), 'taskset', '--cpu-list', String(FORWARDING_PROCESSOR)], profile: { lcores: 1, ports },
+      within: ['ip', 'netns', 'exec', namespaces.full(name), 'taskset', '--cpu-list', String(FORWARDING_PROCESSOR)], profile: { lcores: 1, ports }, ...options,
     });
     try {
       const { refusals } = await dataplane.apply(RECORDS, NAMES, 1);
       if (refusals.length > 0) throw new Error(`the dataplane refused records: ${JSON.stringify(refusals)}`);
       for (const { port, up, problem } of (await dataplane.client.ports()).ports) if (!up) throw new Error(`port ${port?.name} is not up: ${problem}`);
-      return new Wrouter(dataplane, receiveOnForwardingProcessor(namespaces));
+      return new Wrouter(name, dataplane, receiveOnForwardingProcessor(namespaces, name));
     } catch (error) {
       await dataplane.stop();
       throw error;
     }
+  }
+
+  get pid(): number {
+    return this.#dataplane.child.pid!;
   }
 
   async usage(): Promise<Usage> {
@@ -84,6 +101,7 @@ export class Wrouter implements Contestant {
     return {
       cpu: [pid, this.#receiver].flatMap(threadTimes).reduce((sum, { nanoseconds }) => sum + nanoseconds, 0),
       receive: threadTimes(this.#receiver).reduce((sum, { nanoseconds }) => sum + nanoseconds, 0),
+      lcore: threadTimes(pid).find(({ thread }) => programOf(`${pid}/task/${thread}`) === 'lcore-0')?.nanoseconds ?? Number.NaN,
       user: processSeconds(pid).user * 1e9,
       calls: lcore.polls + lcore.kicks,
       runs: lcore.runs,
@@ -100,9 +118,11 @@ export class Wrouter implements Contestant {
  * counted, on the forwarding processor, as the kernel's receiving side does.
  * @returns the kernel thread's id
  */
-function receiveOnForwardingProcessor(namespaces: Namespaces): number {
-  namespaces.run('wrouter', 'sh', ['-c', `echo 1 > /sys/class/net/${INSIDE}/threaded`]);
-  const thread = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).find((pid) => programOf(pid).startsWith(`napi/${INSIDE}-`));
+function receiveOnForwardingProcessor(namespaces: Namespaces, name: string): number {
+  const threads = (): string[] => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && programOf(pid).startsWith(`napi/${INSIDE}-`));
+  const others = new Set(threads());
+  namespaces.run(name, 'sh', ['-c', `echo 1 > /sys/class/net/${INSIDE}/threaded`]);
+  const thread = threads().find((pid) => !others.has(pid));
   if (thread === undefined) throw new Error(`${INSIDE} has no receiving thread: threaded NAPI needs Linux 5.12`);
   execFileSync('taskset', ['--cpu-list', '--pid', String(FORWARDING_PROCESSOR), thread], { stdio: 'ignore' });
   return Number(thread);
@@ -110,7 +130,7 @@ function receiveOnForwardingProcessor(namespaces: Namespaces): number {
 
 function programOf(pid: string): string {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'latin1');
+    return readFileSync(`/proc/${pid}/comm`, 'latin1').trimEnd();
   } catch {
     return ''; // ended meanwhile
   }

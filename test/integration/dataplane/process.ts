@@ -3,13 +3,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { credentials, type ClientDuplexStream } from '@grpc/grpc-js';
 import { Dataplane, type ApplyReply, type ApplyRequest, type DataplaneMethods } from '../../../proto/dataplane.ts';
 import { createClient, unixAddress, type Client, type Draft } from '../../../proto/load.ts';
 import type { Ack, Name } from '../../../proto/sync.ts';
 import type { PackedRecord } from '../../fixtures/records.ts';
 
-const PROGRAM = new URL('../../../firmware/host/dataplane.ts', import.meta.url).pathname;
+const PROGRAM = new URL('../../../firmware/host/dataplane.ts', import.meta.url);
 const PROFILE = new URL('../../../hw-profiles/virtual.json', import.meta.url);
 const START_MS = 20_000;
 
@@ -21,6 +22,8 @@ export interface ProcessOptions {
   /** Words before the command: a network namespace. */
   readonly within?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another program with the same arguments. */
+  readonly program?: URL;
 }
 
 export class DataplaneProcess {
@@ -42,7 +45,7 @@ export class DataplaneProcess {
     const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'wrouter-dataplane-'));
     const profile = join(directory, 'profile.json');
     writeFileSync(profile, JSON.stringify({ ...JSON.parse(readFileSync(PROFILE, 'utf8')) as object, ...options.profile }));
-    const [program = process.execPath, ...args] = [...(options.within ?? []), process.execPath, PROGRAM];
+    const [program = process.execPath, ...args] = [...(options.within ?? []), process.execPath, fileURLToPath(options.program ?? PROGRAM)];
     const child = spawn(program, [...args, '--profile', profile, '--state', join(directory, 'state'), '--socket', join(directory, 'dataplane.sock'), '--allow-faults'], {
       stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...options.env },
     });
