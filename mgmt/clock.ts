@@ -16,8 +16,8 @@ export const SYSTEM_CLOCK: Clock = {
   },
 };
 
-/** Resolves `ms` from now, earlier when `signal` aborts. */
-export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+/** Resolves `ms` from now, earlier when `signal` aborts. In the `background`: the process may end before. */
+export function pause(clock: Clock, ms: number, signal?: AbortSignal, background = false): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
@@ -25,7 +25,7 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    const takeBack = clock.after(ms, done);
+    const takeBack = clock.after(ms, done, background);
     signal?.addEventListener('abort', done);
   });
 }

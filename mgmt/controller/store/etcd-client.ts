@@ -2,9 +2,10 @@
  * etcd as a client sees it: several endpoints, of which one is used until it fails; calls that end in bounded time; a watch that
  * goes on at the next endpoint when its own falls silent. It knows nothing of what is kept there.
  */
-import { randomInt } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import { createClient, type Client, type Draft } from '../../../proto/load.ts';
+import { pause, SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import { KV, Lease, Watch, type KVMethods, type KeyValue, type LeaseMethods, type TxnRequest, type TxnResponse, type WatchMethods, type WatchRequest, type WatchResponse } from '../../../proto/etcd.ts';
 
 /**
@@ -54,13 +55,27 @@ export interface EtcdOptions {
   readonly endpoints: readonly string[];
   /** Made anew for each connection, so that a renewed certificate is taken up. */
   readonly credentials: () => grpc.ChannelCredentials;
+  /** What a simulation replaces: time, names that nobody else has, and the way to an endpoint. */
+  readonly clock?: Clock;
+  readonly newUuid?: () => string;
+  readonly connect?: (address: string) => Endpoint;
 }
 
-interface Endpoint {
+/** The services of one member, as far as they are used. */
+export interface Endpoint {
   readonly address: string;
-  readonly kv: Client<KVMethods>;
-  readonly watch: Client<WatchMethods>;
-  readonly lease: Client<LeaseMethods>;
+  readonly kv: Pick<Client<KVMethods>, 'txn' | 'put' | 'range' | 'compact' | 'close'>;
+  readonly watch: { watch(): WatchStream; close(): void };
+  readonly lease: Pick<Client<LeaseMethods>, 'leaseGrant' | 'close'>;
+}
+
+/** What a watch needs of a gRPC call. */
+export interface WatchStream {
+  on(event: 'data', listener: (reply: WatchResponse) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  write(request: Draft<WatchRequest>): unknown;
+  cancel(): void;
 }
 
 /** Where a watch stands, and whom it tells. */
@@ -75,23 +90,25 @@ export interface Watcher {
 
 export class EtcdClient {
   readonly #endpoints: readonly Endpoint[];
+  readonly #clock: Clock;
+  readonly #newUuid: () => string;
   #current = 0;
   #closed = false;
   /** When a watch last heard anything. */
-  #heard = Date.now();
+  #heard: number;
   #wake = (): void => {};
 
-  constructor({ endpoints, credentials }: EtcdOptions) {
+  constructor({ endpoints, credentials, clock = SYSTEM_CLOCK, newUuid = randomUUID, connect = (address) => overGrpc(address, credentials()) }: EtcdOptions) {
     if (endpoints.length === 0) throw new Error('etcd needs an endpoint: etcd://HOST:PORT[,HOST:PORT…]');
-    this.#endpoints = endpoints.map((address) => {
-      const made = credentials();
-      return { address, kv: createClient(KV, address, made, CHANNEL), watch: createClient(Watch, address, made, CHANNEL), lease: createClient(Lease, address, made, CHANNEL) };
-    });
+    this.#clock = clock;
+    this.#newUuid = newUuid;
+    this.#heard = clock.now();
+    this.#endpoints = endpoints.map(connect);
   }
 
   get endpoints(): number { return this.#endpoints.length; }
   /** Whether some member gives signs of life, if only to a watch. */
-  get isHeard(): boolean { return Date.now() - this.#heard < HEARD_MS; }
+  get isHeard(): boolean { return this.#clock.now() - this.#heard < HEARD_MS; }
 
   get #addresses(): string { return this.#endpoints.map(({ address }) => address).join(', '); }
 
@@ -115,7 +132,8 @@ export class EtcdClient {
   /** A lease of so many seconds; its number. */
   async grant(seconds: number): Promise<number> {
     // Each try its own: the one before may have been granted. Of 48 bits, since etcd's own are no safe integers.
-    const { ID } = await this.#call('lease', CALL_MS, ({ lease }, options) => lease.leaseGrant({ TTL: seconds, ID: randomInt(1, 2 ** 48 - 1) }, options));
+    const id = Number.parseInt(this.#newUuid().replaceAll('-', '').slice(0, 12), 16) || 1;
+    const { ID } = await this.#call('lease', CALL_MS, ({ lease }, options) => lease.leaseGrant({ TTL: seconds, ID: id }, options));
     return ID;
   }
 
@@ -141,14 +159,14 @@ export class EtcdClient {
   }
 
   async #call<T>(what: string, milliseconds: number, call: (endpoint: Endpoint, options: grpc.CallOptions) => Promise<T>, firstMs = TRY_MS): Promise<T> {
-    const end = Date.now() + milliseconds;
+    const end = this.#clock.now() + milliseconds;
     let uncertain = false;
     for (let [last, tryMs] = ['it was closed', firstMs]; ; tryMs *= 2) {
-      if (this.#closed || Date.now() >= end) throw new EtcdUnavailable(`etcd (${this.#addresses}) did not answer a ${what} in ${milliseconds} ms: ${last}`, uncertain);
+      if (this.#closed || this.#clock.now() >= end) throw new EtcdUnavailable(`etcd (${this.#addresses}) did not answer a ${what} in ${milliseconds} ms: ${last}`, uncertain);
       const at = this.#current;
       const endpoint = this.#endpoints[at]!;
       try {
-        return await call(endpoint, { deadline: Math.min(end, Date.now() + tryMs) });
+        return await call(endpoint, { deadline: Math.min(end, this.#clock.now() + tryMs) });
       } catch (error) {
         const { code, details } = error as grpc.ServiceError;
         if (code === undefined) throw error;
@@ -157,7 +175,7 @@ export class EtcdClient {
         if (!/No connection established|ECONNREFUSED/.test(details)) uncertain = true;
         last = `${endpoint.address}: ${details}`;
         this.#leave(at);
-        await pause(Math.min(PAUSE_MS, Math.max(0, end - Date.now())));
+        await pause(this.#clock, Math.min(PAUSE_MS, Math.max(0, end - this.#clock.now())));
       }
     }
   }
@@ -174,32 +192,34 @@ export class EtcdClient {
       if (this.#closed) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
-      const timer = setTimeout(resolve, PAUSE_MS);
+      const takeBack = this.#clock.after(PAUSE_MS, resolve);
       await promise;
-      clearTimeout(timer);
+      takeBack();
     }
   }
 
   /** One connection; resolves when it has ended, with all of its events told. */
   #watchAt({ watch }: Endpoint, from: string, to: string, watcher: Watcher): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const stream: grpc.ClientDuplexStream<Draft<WatchRequest>, WatchResponse> = watch.watch({});
-    let [ended, heard] = [false, Date.now()];
+    const stream = watch.watch();
+    let [ended, heard] = [false, this.#clock.now()];
     let told = Promise.resolve();
     const end = (): void => {
       if (ended) return;
       ended = true;
-      clearInterval(probe);
+      noProbe();
       stream.cancel();
       told.then(resolve, resolve);
     };
-    const probe = setInterval(() => {
-      if (this.#closed || Date.now() - heard > SILENT_MS) return end();
+    const probe = (): void => {
+      if (this.#closed || this.#clock.now() - heard > SILENT_MS) return end();
       stream.write({ progressRequest: {} });
-    }, PROBE_MS);
+      noProbe = this.#clock.after(PROBE_MS, probe);
+    };
+    let noProbe = this.#clock.after(PROBE_MS, probe);
     this.#wake = end;
     stream.on('data', ({ canceled, compactRevision, events }: WatchResponse) => {
-      heard = this.#heard = Date.now();
+      heard = this.#heard = this.#clock.now();
       if (ended) return;
       const work = compactRevision > 0 ? () => watcher.compacted() : () => watcher.events(events.flatMap(({ kv }) => kv ?? []));
       if (events.length > 0 || compactRevision > 0) told = told.then(work).catch(end);
@@ -212,4 +232,7 @@ export class EtcdClient {
   }
 }
 
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+function overGrpc(address: string, credentials: grpc.ChannelCredentials): Endpoint {
+  const watch = createClient(Watch, address, credentials, CHANNEL);
+  return { address, kv: createClient(KV, address, credentials, CHANNEL), watch: { watch: () => watch.watch({}), close: () => watch.close() }, lease: createClient(Lease, address, credentials, CHANNEL) };
+}

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause, SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import type { Draft } from '../../../proto/load.ts';
 import type { Compare, KeyValue, RequestOp, TxnRequest } from '../../../proto/etcd.ts';
 import type { LogEntry as Entry, Snapshot as Pointer, SnapshotPart as Part } from '../../../proto/store.ts';
@@ -58,7 +58,9 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
   #logBytes = 0;
   #working: Promise<void> | undefined;
   #committing = '';
-  readonly #name = randomUUID();
+  readonly #clock: Clock;
+  readonly #newUuid: () => string;
+  readonly #name: string;
   /** How often in a row. */
   #overtaken = 0;
   #lost: Error | undefined;
@@ -66,16 +68,19 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
   #unanswered = 0;
   #inContact = true;
 
-  private constructor(client: EtcdClient) {
+  private constructor(client: EtcdClient, { clock = SYSTEM_CLOCK, newUuid = randomUUID }: EtcdOptions) {
     super();
     this.#client = client;
+    this.#clock = clock;
+    this.#newUuid = newUuid;
+    this.#name = newUuid();
   }
 
   /** @throws {EtcdUnavailable} none of the endpoints answers; Error: what is there is of another program. */
   static async open(options: EtcdOptions): Promise<EtcdStore> {
     const client = new EtcdClient(options);
     try {
-      const store = new EtcdStore(client);
+      const store = new EtcdStore(client, options);
       await store.#load();
       void client.watch(KEYS.log(0), KEYS.logEnd, {
         next: () => store.#revision + 1,
@@ -128,7 +133,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
     this.#check();
     if (commit.version !== this.version + 1) throw new Error(`commit of version ${commit.version} on version ${this.version}`);
     if (this.#pending.length > 0) throw this.#overtake(commit.version);
-    const id = this.#committing = randomUUID();
+    const id = this.#committing = this.#newUuid();
     try {
       const bytes = encodeCommit(commit);
       const pending = { commit, id, revision: await this.#write(commit.version, id, bytes), bytes: bytes.length };
@@ -162,7 +167,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
     const entry = LogEntry.encode({ version, id, parts, commit: parts > 0 ? Buffer.alloc(0) : bytes });
     let turn = this.#overtaken >= PATIENCE ? await this.#takeTurn() : 0;
     let waiting = { turn: 0, since: 0 };
-    for (const end = Date.now() + CALL_MS; ; await sleep(TURN_PAUSE_MS)) {
+    for (const end = this.#clock.now() + CALL_MS; ; await pause(this.#clock, TURN_PAUSE_MS)) {
       const reply = await this.#client.txn(this.#making(version, id, entry, keys, turn));
       if (reply.succeeded) return reply.header!.revision;
 
@@ -177,11 +182,11 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
       }
       if (head!.modRevision !== this.#headRevision) throw this.#gone(newest);
       // It is another's turn, or ours has run out.
-      if (Date.now() > end) throw new EtcdUnavailable(`another controller has kept its turn to write to etcd for ${CALL_MS} ms`, false);
+      if (this.#clock.now() > end) throw new EtcdUnavailable(`another controller has kept its turn to write to etcd for ${CALL_MS} ms`, false);
       turn = holder?.value.toString() === this.#name ? holder.modRevision : 0;
       if (!holder || turn > 0) continue;
-      if (holder.modRevision !== waiting.turn) waiting = { turn: holder.modRevision, since: Date.now() };
-      else if (Date.now() - waiting.since > TURN_MS) turn = waiting.turn;
+      if (holder.modRevision !== waiting.turn) waiting = { turn: holder.modRevision, since: this.#clock.now() };
+      else if (this.#clock.now() - waiting.since > TURN_MS) turn = waiting.turn;
     }
   }
 
@@ -241,7 +246,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
         this.#inContact = inContact;
         this.emit('contact');
       }
-      await sleep(this.#unanswered === 0 ? CONTACT_PAUSE_MS : CONTACT_AGAIN_MS, undefined, { ref: false });
+      await pause(this.#clock, this.#unanswered === 0 ? CONTACT_PAUSE_MS : CONTACT_AGAIN_MS, undefined, true);
     }
   }
 
@@ -337,7 +342,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
       const known = found && Identity.decode(found.value);
       if (known && known.schema !== SCHEMA) throw new Error(`the store in etcd has schema ${known.schema}, this program knows ${SCHEMA}: use the program that wrote it`);
       if (known?.cluster === cluster) return known.stateId;
-      const identity = put(KEYS.identity, Identity.encode({ schema: SCHEMA, stateId: randomUUID(), cluster }));
+      const identity = put(KEYS.identity, Identity.encode({ schema: SCHEMA, stateId: this.#newUuid(), cluster }));
       // Several controllers may start at once: one of them makes it.
       await this.#client.txn({
         compare: [isAt(KEYS.identity, found?.modRevision ?? 0)],
@@ -424,7 +429,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
       return;
     }
     const logFloor = Math.max(this.#mirror.historyFloor, pointer?.logFloor ?? 0);
-    const id = randomUUID();
+    const id = this.#newUuid();
     let [pieces, bytes] = [0, 0];
     for (const part of partsOf(this.#mirror)) {
       const value = SnapshotPart.encode(part);

@@ -1,0 +1,71 @@
+/**
+ * A store whose disk is the simulation's: what was acknowledged survives a crash; of a write that was under way, it is open whether
+ * it does. Held to the conformance of every store (store.test.ts).
+ */
+import { Mirror } from '../../mgmt/controller/store/mirror.ts';
+import type { Store, StoreCommit } from '../../mgmt/controller/store/store.ts';
+import { decodeCommit, encodeCommit } from '../../mgmt/controller/store/etcd-records.ts';
+
+/** What survives the controller: its commits, as bytes, in order. */
+export class StoreDisk {
+  readonly stateId: string;
+  readonly commits: Buffer[] = [];
+  /** Handed to the disk, and not acknowledged. */
+  #writing: Buffer | undefined;
+  /** Told each commit that is durable from now on. */
+  readonly #onDurable: (commit: StoreCommit) => void;
+
+  constructor(stateId: string, onDurable: (commit: StoreCommit) => void = () => {}) {
+    this.stateId = stateId;
+    this.#onDurable = onDurable;
+  }
+
+  write(commit: Buffer): void { this.#writing = commit; }
+
+  /** The write under way is durable, or is not and never will be. */
+  settle(durable: boolean): void {
+    if (this.#writing && durable) {
+      this.commits.push(this.#writing);
+      this.#onDurable(decodeCommit(this.commits.length, this.#writing));
+    }
+    this.#writing = undefined;
+  }
+}
+
+export class SimulatedStore implements Store {
+  readonly #disk: StoreDisk;
+  readonly #mirror = new Mirror();
+  readonly #written: () => Promise<void>;
+
+  /** @param written resolves when a write that was handed to the disk is on it; rejects when it cannot be made, and then is not. */
+  constructor(disk: StoreDisk, written: () => Promise<void>) {
+    this.#disk = disk;
+    this.#written = written;
+    disk.commits.forEach((bytes, at) => this.#mirror.apply(decodeCommit(at + 1, bytes)));
+  }
+
+  get stateId() { return this.#disk.stateId; }
+  get version() { return this.#mirror.version; }
+  get format() { return this.#mirror.format; }
+  objects() { return this.#mirror.objects.values(); }
+  numbers() { return this.#mirror.numbers.values(); }
+  slots() { return this.#mirror.slots.values(); }
+  appliances() { return this.#mirror.appliances.values(); }
+  changesSince(appliance: string, version: number) { return this.#mirror.changesSince(appliance, version); }
+  history(version: number, limit: number) { return this.#mirror.history(version, limit); }
+  versionsOf(...of: Parameters<Store['versionsOf']>) { return this.#mirror.versionsOf(...of); }
+  close() {}
+
+  async commit(commit: StoreCommit): Promise<void> {
+    if (commit.version !== this.version + 1) throw new Error(`commit of version ${commit.version} on version ${this.version}`);
+    this.#disk.write(encodeCommit(commit));
+    try {
+      await this.#written();
+    } catch (error) {
+      this.#disk.settle(false);
+      throw error;
+    }
+    this.#disk.settle(true);
+    this.#mirror.apply(commit);
+  }
+}
