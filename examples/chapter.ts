@@ -44,7 +44,7 @@ export function chapter(underlay: Underlay = UNDERLAY): Draft<ConfigObject>[] {
   return [
     { name: POD_PROJECT, project: {} },
     { name: USER_PROJECT, project: {} },
-    { name: POD_NETWORK, virtualNetwork: { subnets: [{ prefix: '10.32.0.0/12' }] } },
+    { name: POD_NETWORK, virtualNetwork: { subnets: [{ prefix: '10.32.0.0/12' }], projects: [USER_PROJECT] } },
     { name: FLOATING_NETWORK, virtualNetwork: { subnets: [{ prefix: '101.101.101.0/24' }], routeTargets: [ROUTE_TARGET] } },
     { name: POOL, floatingIpPool: {} },
     { name: `${APPLIANCES}:compute-1`, virtualRouter: {
@@ -61,6 +61,7 @@ export function chapter(underlay: Underlay = UNDERLAY): Draft<ConfigObject>[] {
       externalInterfaces: [{ name: 'external', port: external.port, address: external.address, mac: external.mac, routingInstance: 'internet' }],
     } },
     ...pods.flatMap((pod): Draft<ConfigObject>[] => [
+      { name: `k8s__ns-user-1__${pod.name}`, virtualMachine: { project: USER_PROJECT } },
       { name: `${USER_PROJECT}:${pod.name}`, virtualMachineInterface: {
         mac: pod.mac, virtualNetwork: POD_NETWORK, virtualRouter: `${APPLIANCES}:compute-1`, port: pod.port, virtualMachine: `k8s__ns-user-1__${pod.name}`,
       } },

@@ -22,6 +22,7 @@ export interface ConfigMethods {
 }
 export const Config: Service<ConfigMethods> = { file: 'config.proto', name: 'wrouter.config.v1.Config' };
 
+/** A field that names another object takes its fully qualified name or its UUID; what is read says the name. */
 export interface Object {
   /** fully qualified: default-domain:k8s-ns-user-1:k8s-vn-ns-default-pod-network */
   name: string;
@@ -38,17 +39,30 @@ export interface Object {
   virtualRouter?: VirtualRouter;
   routeTable?: RouteTable;
   networkPolicy?: NetworkPolicy;
+  domain?: Domain;
+  networkIpam?: NetworkIpam;
+  virtualMachine?: VirtualMachine;
   bgpRouter?: BgpRouter;
+  routeTarget?: RouteTarget;
   globalSystemConfig?: GlobalSystemConfig;
   globalVrouterConfig?: GlobalVrouterConfig;
-  spec?: 'project' | 'virtualNetwork' | 'floatingIpPool' | 'floatingIp' | 'virtualMachineInterface' | 'instanceIp' | 'virtualRouter' | 'routeTable' | 'networkPolicy' | 'bgpRouter' | 'globalSystemConfig' | 'globalVrouterConfig';
+  spec?: 'project' | 'virtualNetwork' | 'floatingIpPool' | 'floatingIp' | 'virtualMachineInterface' | 'instanceIp' | 'virtualRouter' | 'routeTable' | 'networkPolicy' | 'domain' | 'networkIpam' | 'virtualMachine' | 'bgpRouter' | 'routeTarget' | 'globalSystemConfig' | 'globalVrouterConfig';
 }
+
+/** domain. default-domain makes itself with the first object that belongs to it. */
+export interface Domain {}
 
 /** domain:project */
 export interface Project {}
 
+/** domain:project:ipam. Subnets that several networks take addresses from, each address for one of them. */
+export interface NetworkIpam {
+  subnets: Subnet[];
+}
+
 /** domain:project:network */
 export interface VirtualNetwork {
+  /** its own, in user-defined allocation */
   subnets: Subnet[];
   /** imported and exported: target:64512:100 */
   routeTargets: string[];
@@ -63,6 +77,31 @@ export interface VirtualNetwork {
   mtu: number;
   /** its route-tables go out by BGP */
   advertiseStaticRoutes: boolean;
+  addressAllocationMode: VirtualNetworkAddressAllocationMode;
+  /** in flat allocation: whose subnets are its subnets */
+  networkIpams: string[];
+  forwardingMode: VirtualNetworkForwardingMode;
+  /** interfaces of every project may be in it; or */
+  shared: boolean;
+  /** of these, beside its own */
+  projects: string[];
+  /** routes are exchanged with the networks that both policies allow */
+  networkPolicies: string[];
+  /** few; many come in a route-table */
+  staticRoutes: NetworkRoute[];
+}
+
+export type VirtualNetworkAddressAllocationMode = 'USER_DEFINED_SUBNET_ONLY' | 'FLAT_SUBNET_ONLY';
+
+export type VirtualNetworkForwardingMode = 'L3' | 'L2_L3' | 'L2';
+
+/** A static route of a network's VRF, exported with the network's targets. Towards one of: */
+export interface NetworkRoute {
+  /** 192.0.2.0/24 */
+  prefix: string;
+  /** a workload; or */
+  virtualMachineInterface: string;
+  discard: boolean;
 }
 
 export interface Subnet {
@@ -84,7 +123,7 @@ export interface FloatingIpPool {
   projects: string[];
 }
 
-/** domain:project:network:pool:floating-ip */
+/** domain:project:network:pool:floating-ip. The pool says whose interfaces it may be given to. */
 export interface FloatingIp {
   /** empty: allocated from the pool, and returned */
   address: string;
@@ -93,6 +132,8 @@ export interface FloatingIp {
   virtualMachineInterfaces: string[];
   /** instance-ip that it translates to, when an interface has several; empty: its first */
   fixedAddress: string;
+  /** returned: whose address it is, of a network with flat allocation */
+  networkIpam: string;
 }
 
 export type Direction = 'DIRECTION_BOTH' | 'DIRECTION_INGRESS' | 'DIRECTION_EGRESS';
@@ -106,8 +147,15 @@ export interface VirtualMachineInterface {
   virtualRouter: string;
   /** the workload's device on it */
   port: string;
-  /** for people */
+  /** whose interface it is; empty: nobody's */
   virtualMachine: string;
+  /** among the interfaces of its virtual machine, from 1; 0: after the last one, and returned */
+  order: number;
+}
+
+/** Any name: k8s__ns-user-1__pod-1 */
+export interface VirtualMachine {
+  project: string;
 }
 
 /** any name */
@@ -117,6 +165,8 @@ export interface InstanceIp {
   virtualNetwork: string;
   /** several: equal-cost paths */
   virtualMachineInterfaces: string[];
+  /** returned: whose address it is, of a network with flat allocation */
+  networkIpam: string;
 }
 
 /** default-global-system-config:appliance. The last part is what the appliance calls itself, and its certificate. */
@@ -265,8 +315,20 @@ export interface GlobalVrouterConfig {
   dynamicTunnelNetworks: string[];
 }
 
-/** The place of policies between networks. Refused as yet: an accepted one would promise a protection that nothing enforces. */
-export interface NetworkPolicy {}
+/** domain:project:policy. Networks that have it attached exchange routes with the networks that it names, if those have a policy
+ * attached that names them in return (it may be the same one). Every protocol and port, both ways. */
+export interface NetworkPolicy {
+  rules: NetworkPolicyRule[];
+}
+
+export interface NetworkPolicyRule {
+  /** a virtual network, or "local": every network that this policy is attached to */
+  source: string;
+  destination: string;
+}
+
+/** target:64512:100. Makes itself with the first object that names it, and goes with the last. */
+export interface RouteTarget {}
 
 export interface CommitRequest {
   operations: Operation[];
@@ -302,9 +364,11 @@ export interface Reference {
 
 export interface DeleteRequest {
   kind: string;
+  /** or */
   name: string;
   /** 0: whatever it is */
   version: number;
+  uuid: string;
 }
 
 export interface ListRequest {
@@ -315,6 +379,10 @@ export interface ListRequest {
   /** 0 = 1000 */
   pageSize: number;
   pageToken: string;
+  /** only objects of this project */
+  project: string;
+  /** only objects that refer to this one */
+  refersTo: Reference | null;
 }
 
 export interface ListReply {

@@ -9,6 +9,8 @@
  *
  * Keys of a spec are the fields of proto/config.proto, in snake_case (camelCase is taken too).
  */
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
 import { parseAllDocuments, stringify } from 'yaml';
 import { Config, type CommitRequest, type Object as ConfigObject } from '../../proto/config.ts';
 import { definitionOf, type Draft } from '../../proto/load.ts';
@@ -102,24 +104,34 @@ function packRoutes(spec: Plain, where: string): Plain {
 /** An object as a document; fields that have their default are left out. */
 export function toDocument(object: ConfigObject): Plain {
   const field = object.spec;
+  const type = field && objectType.fields[field]?.resolvedType;
   const spec = field ? (object[field] as unknown as Plain) : {};
   const { prefixes, nextHopIndex, ...rest } = spec;
-  const unpacked = Buffer.isBuffer(prefixes)
-    ? { ...rest, prefixes: Array.from({ length: prefixes.length / 5 }, (_, at) => `${prefixes.subarray(5 * at, 5 * at + 4).join('.')}/${prefixes[5 * at + 4]}`), nextHopIndex: Buffer.isBuffer(nextHopIndex) ? [...nextHopIndex] : [] }
-    : spec;
-  return { kind: kindOf(field ?? 'unknown'), name: object.name, uuid: object.uuid, version: object.version, spec: withoutDefaults(unpacked) ?? {} };
+  const shown = type instanceof protobuf.Type ? withoutDefaults(Buffer.isBuffer(prefixes) ? rest : spec, type) : {};
+  if (Buffer.isBuffer(prefixes)) {
+    shown['prefixes'] = Array.from({ length: prefixes.length / 5 }, (_, at) => `${prefixes.subarray(5 * at, 5 * at + 4).join('.')}/${prefixes[5 * at + 4]}`);
+    if (Buffer.isBuffer(nextHopIndex) && nextHopIndex.length > 0) shown['next_hop_index'] = [...nextHopIndex];
+  }
+  return { kind: kindOf(field ?? 'unknown'), name: object.name, uuid: object.uuid, version: object.version, spec: shown };
 }
 
-function withoutDefaults(value: unknown): unknown {
-  if (Array.isArray(value)) return value.length ? value.map((each) => withoutDefaults(each) ?? {}) : undefined;
-  if (isPlain(value)) {
-    const kept = Object.entries(value).flatMap(([key, each]) => {
-      const shown = withoutDefaults(each);
-      return shown === undefined ? [] : [[snake(key), shown] as const];
-    });
-    return kept.length ? Object.fromEntries(kept) : undefined;
+const root = new protobuf.Root().loadSync(fileURLToPath(new URL('../../proto/config.proto', import.meta.url)));
+root.resolveAll();
+const objectType = root.lookupType('wrouter.config.v1.Object');
+
+function withoutDefaults(message: Plain, type: protobuf.Type): Plain {
+  const kept: [string, unknown][] = [];
+  for (const field of type.fieldsArray) {
+    const value = message[field.name];
+    const { resolvedType } = field;
+    const inner = (each: unknown): unknown => (resolvedType instanceof protobuf.Type && isPlain(each) ? withoutDefaults(each, resolvedType) : each);
+    if (Array.isArray(value)) {
+      if (value.length > 0) kept.push([snake(field.name), value.map(inner)]);
+    } else if (value !== null && value !== undefined && value !== (resolvedType instanceof protobuf.Enum ? resolvedType.valuesById[0] : field.typeDefault)) {
+      kept.push([snake(field.name), inner(value)]);
+    }
   }
-  return value === null || value === '' || value === 0 || value === false ? undefined : value;
+  return Object.fromEntries(kept);
 }
 
 export const toYaml = (objects: readonly ConfigObject[]): string => objects.map((object) => stringify(toDocument(object))).join('---\n').trimEnd();

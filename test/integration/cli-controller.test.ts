@@ -31,7 +31,7 @@ test('the chapter, applied from a file, is listed, shown, and can be applied aga
   const applied = await run('apply', '-f', file('chapter.json', JSON.stringify(documents)));
   assert.is(applied.code, 0, applied.error);
   const listed = JSON.parse((await run('list', '--json')).out) as { kind: string; name: string; version: number }[];
-  assert.equal(listed.map(({ name }) => name).sort(), [...chapter().map(({ name }) => name!), 'default-global-system-config'].sort());
+  assert.equal(listed.map(({ name }) => name).sort(), [...chapter().map(({ name }) => name!), 'default-domain', 'default-global-system-config', 'target:64512:101'].sort());
   const shown = await run('get', 'virtual-network', 'k8s-default-pod-network');
   assert.match(shown.out, new RegExp(`^kind: virtual-network\nname: ${PODS}\n`));
   assert.match(shown.out, /- prefix: 10\.32\.0\.0\/12/);

@@ -4,7 +4,7 @@
  */
 import { idOf, type Kind, type Stored } from '../model/kinds.ts';
 import type { ObjectView } from '../model/objects.ts';
-import { referencesOf } from '../model/relations.ts';
+import { referencesOf } from '../model/references.ts';
 import type { Change } from '../model/transaction.ts';
 
 /** "users of" an object is a dependency of its own: it changes when references do, not when the object does. */

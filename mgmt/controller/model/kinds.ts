@@ -11,6 +11,10 @@ export interface Specs {
   'virtual-router': wire.VirtualRouter;
   'route-table': wire.RouteTable;
   'network-policy': wire.NetworkPolicy;
+  'domain': wire.Domain;
+  'network-ipam': wire.NetworkIpam;
+  'virtual-machine': wire.VirtualMachine;
+  'route-target': wire.RouteTarget;
   'bgp-router': wire.BgpRouter;
   'global-system-config': wire.GlobalSystemConfig;
   'global-vrouter-config': wire.GlobalVrouterConfig;
@@ -39,15 +43,19 @@ export const SYSTEM = 'default-global-system-config';
 export const BGP_ROUTERS = `${DOMAIN}:default-project:ip-fabric:__default__`;
 
 export const KINDS: { readonly [K in Kind]: KindInfo } = {
-  'project': { field: 'project', path: 'project', parts: [DOMAIN, '<project>'] },
-  'virtual-network': { field: 'virtualNetwork', path: 'virtual_network', parts: [DOMAIN, '<project>', '<network>'], parent: 'project' },
-  'floating-ip-pool': { field: 'floatingIpPool', path: 'floating_ip_pool', parts: [DOMAIN, '<project>', '<network>', '<pool>'], parent: 'virtual-network' },
-  'floating-ip': { field: 'floatingIp', path: 'floating_ip', parts: [DOMAIN, '<project>', '<network>', '<pool>', '<floating-ip>'], parent: 'floating-ip-pool' },
-  'virtual-machine-interface': { field: 'virtualMachineInterface', path: 'virtual_machine_interface', parts: [DOMAIN, '<project>', '<interface>'], parent: 'project' },
+  'domain': { field: 'domain', path: 'domain', parts: ['<domain>'] },
+  'project': { field: 'project', path: 'project', parts: ['<domain>', '<project>'], parent: 'domain' },
+  'network-ipam': { field: 'networkIpam', path: 'network_ipam', parts: ['<domain>', '<project>', '<ipam>'], parent: 'project' },
+  'virtual-network': { field: 'virtualNetwork', path: 'virtual_network', parts: ['<domain>', '<project>', '<network>'], parent: 'project' },
+  'floating-ip-pool': { field: 'floatingIpPool', path: 'floating_ip_pool', parts: ['<domain>', '<project>', '<network>', '<pool>'], parent: 'virtual-network' },
+  'floating-ip': { field: 'floatingIp', path: 'floating_ip', parts: ['<domain>', '<project>', '<network>', '<pool>', '<floating-ip>'], parent: 'floating-ip-pool' },
+  'virtual-machine': { field: 'virtualMachine', path: 'virtual_machine', parts: ['<virtual-machine>'] },
+  'virtual-machine-interface': { field: 'virtualMachineInterface', path: 'virtual_machine_interface', parts: ['<domain>', '<project>', '<interface>'], parent: 'project' },
   'instance-ip': { field: 'instanceIp', path: 'instance_ip', parts: ['<instance-ip>'] },
   'virtual-router': { field: 'virtualRouter', path: 'virtual_router', parts: [SYSTEM, '<appliance>'], parent: 'global-system-config' },
-  'route-table': { field: 'routeTable', path: 'route_table', parts: [DOMAIN, '<project>', '<table>'], parent: 'project' },
-  'network-policy': { field: 'networkPolicy', path: 'network_policy', parts: [DOMAIN, '<project>', '<policy>'], parent: 'project' },
+  'route-table': { field: 'routeTable', path: 'route_table', parts: ['<domain>', '<project>', '<table>'], parent: 'project' },
+  'network-policy': { field: 'networkPolicy', path: 'network_policy', parts: ['<domain>', '<project>', '<policy>'], parent: 'project' },
+  'route-target': { field: 'routeTarget', path: 'route_target', parts: ['target', '<asn>', '<number>'] },
   'bgp-router': { field: 'bgpRouter', path: 'bgp_router', parts: [...BGP_ROUTERS.split(':'), '<router>'] },
   'global-system-config': { field: 'globalSystemConfig', path: 'global_system_config', parts: [SYSTEM] },
   'global-vrouter-config': { field: 'globalVrouterConfig', path: 'global_vrouter_config', parts: [SYSTEM, 'default-global-vrouter-config'], parent: 'global-system-config' },

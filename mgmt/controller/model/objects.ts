@@ -3,7 +3,8 @@
  * network, a port of an appliance, …). Both follow every put and remove, so a question about them costs a lookup.
  */
 import { idOf, type Kind, type Stored } from './kinds.ts';
-import { claimsOf, referencesOf } from './relations.ts';
+import { referencesOf } from './references.ts';
+import { claimsOf } from './relations.ts';
 
 const NOBODY: ReadonlySet<string> = new Set();
 

@@ -4,15 +4,19 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type * as wire from '../../../proto/config.ts';
-import { formatAddress, hostsOf, type Prefix } from './address.ts';
+import { parseAddress } from './address.ts';
+import { freeAddress, ipamOf } from './allocate.ts';
 import { DEFAULT_ASN } from '../routing/route-target.ts';
-import { fromWire, idOf, isKind, KINDS, parentKind, parentName, splitId, SYSTEM, type Kind, type Stored } from './kinds.ts';
+import { DOMAIN, fromWire, idOf, isKind, KINDS, parentKind, parentName, splitId, SYSTEM, type Kind, type Stored } from './kinds.ts';
 import type { Objects } from './objects.ts';
 import { Refusal, type RefusalKind, type Violation } from './refusal.ts';
-import { addressClaim, claimsOf, referencesOf } from './relations.ts';
+import { mapReferences, referencesOf } from './references.ts';
+import { claimsOf } from './relations.ts';
+import { isTarget } from './rules/check.ts';
 import { checkName, checkObject } from './rules/index.ts';
 import { withKeptSecrets } from './secrets.ts';
-import { isHostOf, poolPrefixes, subnetsOf } from './rules/network.ts';
+import { poolPrefixes } from './rules/network.ts';
+import { subnetsOf } from './subnets.ts';
 
 /** One object before and after; both undefined never. */
 export interface Change { readonly kind: Kind; readonly name: string; readonly before: Stored | undefined; readonly after: Stored | undefined }
@@ -25,6 +29,7 @@ export interface Staged {
   undo(): void;
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Pool that a network with `external` set has by itself. */
 const PUBLIC_POOL = 'public';
 
@@ -81,7 +86,8 @@ class Transaction implements Staged {
   apply(operation: wire.Operation, at: number): void {
     if (operation.delete) return this.#delete(operation.delete, at);
     const message = operation.put ?? operation.create ?? operation.update;
-    const object = message && fromWire(message);
+    const given = message && fromWire(message);
+    const object = given && this.#named(given);
     if (!object) throw new Refusal('invalid', [{ field: `operations[${at}]`, rule: 'REQUIRED', object: message?.name ?? '', description: 'an operation is put, create or update with an object that has a spec, or delete' }]);
     const id = idOf(object.kind, object.name);
     const wrong: Violation[] = [];
@@ -102,12 +108,24 @@ class Transaction implements Staged {
     }
     this.#put(filled, at);
     this.#puts.push(id);
-    if (parentKind(filled.kind, filled.name) === 'global-system-config') this.#makeSystem(at);
+    this.#makeParent(filled, at);
     if (filled.kind === 'virtual-network') this.#keepPublicPool(filled, at);
+  }
+
+  /** An object whose references, and whose own name when there is none, are names instead of UUIDs. */
+  #named(object: Stored): Stored {
+    const own = object.name === '' && object.uuid !== '' ? this.#objects.byUuid(object.uuid) : undefined;
+    const resolved = mapReferences(object, (kind, name) => {
+      const found = UUID.test(name) && !this.#objects.get(kind, name) ? this.#objects.byUuid(name) : undefined;
+      return found?.kind === kind ? found.name : name;
+    });
+    return own?.kind === object.kind ? { ...resolved, name: own.name } as Stored : resolved;
   }
 
   /** Everything is applied: now judge. */
   finish(): void {
+    this.#settleIpams();
+    this.#settleTargets();
     for (const { kind, name, before, after } of this.changes) {
       const id = idOf(kind, name);
       const at = this.#operation.get(id) ?? 0;
@@ -141,12 +159,13 @@ class Transaction implements Staged {
 
   #delete(request: wire.DeleteRequest, at: number): void {
     if (!isKind(request.kind)) throw new Refusal('invalid', [{ field: `operations[${at}].delete.kind`, rule: 'KIND', object: request.name, description: `${JSON.stringify(request.kind)} is none of ${Object.keys(KINDS).join(', ')}` }]);
-    const id = idOf(request.kind, request.name);
-    const current = this.#objects.get(request.kind, request.name);
-    if (!current) this.#refuse('not-found', at, 'delete.name', 'NOT_FOUND', id, 'does not exist');
-    if (request.version !== 0 && request.version !== current!.version) this.#conflict(at, id, request.version, current);
-    this.#remove(request.kind, request.name, at);
-    if (current!.kind === 'virtual-network' && current!.spec.external) this.#dropPublicPool(current!.name, at);
+    const current = request.uuid && !request.name ? this.#objects.byUuid(request.uuid) : this.#objects.get(request.kind, request.name);
+    const id = idOf(request.kind, request.name || current?.name || request.uuid);
+    if (current?.kind !== request.kind) return this.#refuse('not-found', at, request.name ? 'delete.name' : 'delete.uuid', 'NOT_FOUND', id, 'does not exist');
+    if (request.uuid && request.uuid !== current.uuid) return this.#refuse('not-found', at, 'delete.uuid', 'NOT_FOUND', id, `has uuid ${current.uuid}, not ${request.uuid}`);
+    if (request.version !== 0 && request.version !== current.version) this.#conflict(at, id, request.version, current);
+    this.#remove(current.kind, current.name, at);
+    if (current.kind === 'virtual-network' && current.spec.external) this.#dropPublicPool(current.name, at);
   }
 
   #put(object: Stored, at: number): void {
@@ -169,16 +188,17 @@ class Transaction implements Staged {
     const base = { name: object.name, uuid: current?.uuid ?? (object.uuid || this.#newUuid()), version: this.#version };
     switch (object.kind) {
       case 'virtual-machine-interface': {
-        const kept = current?.kind === object.kind ? current.spec.mac : '';
-        return { ...base, kind: object.kind, spec: { ...object.spec, mac: object.spec.mac || kept || macOf(base.uuid) } };
+        const kept = current?.kind === object.kind ? current.spec : undefined;
+        const order = object.spec.order || (object.spec.virtualMachine === '' ? 0 : kept?.virtualMachine === object.spec.virtualMachine ? kept.order : this.#nextOrder(object.spec.virtualMachine));
+        return { ...base, kind: object.kind, spec: { ...object.spec, order, mac: object.spec.mac || kept?.mac || macOf(base.uuid) } };
       }
       case 'floating-ip': {
         const kept = current?.kind === object.kind ? current.spec.address : '';
-        return { ...base, kind: object.kind, spec: { ...object.spec, address: object.spec.address || kept || this.#allocateFloating(object.name, at) } };
+        return this.#withIpam({ ...base, kind: object.kind, spec: { ...object.spec, address: object.spec.address || kept || this.#allocateFloating(object.name, at) } });
       }
       case 'instance-ip': {
         const kept = current?.kind === object.kind && current.spec.virtualNetwork === object.spec.virtualNetwork ? current.spec.address : '';
-        return { ...base, kind: object.kind, spec: { ...object.spec, address: object.spec.address || kept || this.#allocateInstance(object.spec.virtualNetwork, object.name, at) } };
+        return this.#withIpam({ ...base, kind: object.kind, spec: { ...object.spec, address: object.spec.address || kept || this.#allocateInstance(object.spec.virtualNetwork, object.name, at) } });
       }
       case 'global-system-config':
         return { ...base, kind: object.kind, spec: { autonomousSystem: object.spec.autonomousSystem || DEFAULT_ASN } };
@@ -193,35 +213,65 @@ class Transaction implements Staged {
     const pool = this.#objects.get('floating-ip-pool', parentName(name));
     const network = this.#objects.get('virtual-network', parentName(parentName(name)));
     if (!pool || !network) return this.#refuse('invalid', at, 'name', 'REFERENCE', idOf('floating-ip', name), `there is no floating-ip-pool ${parentName(name)}; put it before the floating IP that takes an address from it`);
-    return this.#allocate(network, poolPrefixes(pool, network), `pool ${pool.name}`, idOf('floating-ip', name), at);
+    return freeAddress(this.#objects, network, poolPrefixes(pool, network, this.#objects))
+      ?? this.#refuse('invalid', at, 'floating_ip.address', 'POOL_EXHAUSTED', idOf('floating-ip', name), `pool ${pool.name} has no free address; free one, or add a subnet`);
   }
 
   #allocateInstance(networkName: string, name: string, at: number): string {
     const network = this.#objects.get('virtual-network', networkName);
     if (!network) return this.#refuse('invalid', at, 'instance_ip.virtual_network', 'REFERENCE', idOf('instance-ip', name), `there is no virtual-network ${networkName}; put it before what takes an address from it`);
-    return this.#allocate(network, subnetsOf(network), network.name, idOf('instance-ip', name), at);
+    return freeAddress(this.#objects, network, subnetsOf(network, this.#objects).map(({ prefix }) => prefix))
+      ?? this.#refuse('invalid', at, 'instance_ip.address', 'POOL_EXHAUSTED', idOf('instance-ip', name), `${network.name} has no free address; free one, or add a subnet`);
   }
 
-  /** The lowest free address. */
-  #allocate(network: Stored<'virtual-network'>, prefixes: readonly Prefix[], what: string, id: string, at: number): string {
-    for (const prefix of prefixes) {
-      const { first, last } = hostsOf(prefix);
-      for (let address = Math.max(first, hintOf(this.#objects, network.name, first)); address <= last; address++) {
-        if (this.#objects.claimants(addressClaim(network.name, address)).size > 0 || !isHostOf(prefix, address, network)) continue;
-        setHint(this.#objects, network.name, first, address + 1);
-        return formatAddress(address);
-      }
-      setHint(this.#objects, network.name, first, 0);
-      for (let address = first; address <= last; address++) {
-        if (this.#objects.claimants(addressClaim(network.name, address)).size === 0 && isHostOf(prefix, address, network)) return formatAddress(address);
+  /** Place of the next interface of a virtual machine. */
+  #nextOrder(machine: string): number {
+    const orders = [...this.#objects.users('virtual-machine', machine)].map((id) => {
+      const [kind, name] = splitId(id);
+      return kind === 'virtual-machine-interface' ? this.#objects.get(kind, name)!.spec.order : 0;
+    });
+    return Math.max(0, ...orders) + 1;
+  }
+
+  // ---- what makes itself, and goes by itself -------------------------------------------------------------------------------
+
+  /** The default domain and the system are there as soon as something belongs to them. */
+  #makeParent(object: Stored, at: number): void {
+    const parent = parentKind(object.kind, object.name);
+    const base = { uuid: this.#newUuid(), version: this.#version };
+    if (parent === 'domain' && parentName(object.name) === DOMAIN && !this.#objects.get('domain', DOMAIN)) this.#put({ ...base, kind: 'domain', name: DOMAIN, spec: {} }, at);
+    if (parent === 'global-system-config' && !this.#objects.get('global-system-config', SYSTEM)) this.#put({ ...base, kind: 'global-system-config', name: SYSTEM, spec: { autonomousSystem: DEFAULT_ASN } }, at);
+  }
+
+  /** A route target is an object from the first object that names it to the last. */
+  #settleTargets(): void {
+    const named = new Map<string, number>();
+    for (const { kind, name, before, after } of this.changes) {
+      for (const object of [before, after]) {
+        if (!object) continue;
+        for (const reference of referencesOf(object)) if (reference.kind === 'route-target') named.set(reference.name, this.#operation.get(idOf(kind, name)) ?? 0);
       }
     }
-    return this.#refuse('invalid', at, 'address', 'POOL_EXHAUSTED', id, `${what} has no free address; free one, or add a subnet`);
+    for (const [name, at] of named) {
+      const [known, used] = [this.#objects.get('route-target', name), this.#objects.users('route-target', name).size > 0];
+      if (used && !known && isTarget(name)) this.#put({ kind: 'route-target', name, uuid: this.#newUuid(), version: this.#version, spec: {} }, at);
+      if (!used && known) this.#remove('route-target', name, at);
+    }
   }
 
-  #makeSystem(at: number): void {
-    if (this.#objects.get('global-system-config', SYSTEM)) return;
-    this.#put({ kind: 'global-system-config', name: SYSTEM, uuid: this.#newUuid(), version: this.#version, spec: { autonomousSystem: DEFAULT_ASN } }, at);
+  /** IPAM and network may have come after the address. */
+  #settleIpams(): void {
+    for (const { after } of this.changes) {
+      if (after?.kind !== 'instance-ip' && after?.kind !== 'floating-ip') continue;
+      const settled = this.#withIpam(after);
+      if (settled !== after) this.#put(settled, this.#operation.get(idOf(after.kind, after.name)) ?? 0);
+    }
+  }
+
+  #withIpam(object: Stored<'instance-ip'> | Stored<'floating-ip'>): Stored {
+    const network = object.kind === 'instance-ip' ? object.spec.virtualNetwork : parentName(parentName(object.name));
+    const networkIpam = ipamOf(this.#objects, this.#objects.get('virtual-network', network), parseAddress(object.spec.address));
+    return networkIpam === object.spec.networkIpam ? object : { ...object, spec: { ...object.spec, networkIpam } } as Stored;
   }
 
   #keepPublicPool(network: Stored<'virtual-network'>, at: number): void {
@@ -260,15 +310,6 @@ class Transaction implements Staged {
 function macOf(uuid: string): string {
   const hash = createHash('sha256').update(uuid).digest();
   return ['02', ...[...hash.subarray(0, 5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
-}
-
-/** Where the next search for a free address begins: a freed address is not given to somebody else at once. */
-const hints = new WeakMap<Objects, Map<string, number>>();
-function hintOf(objects: Objects, network: string, first: number): number { return hints.get(objects)?.get(`${network} ${first}`) ?? 0; }
-function setHint(objects: Objects, network: string, first: number, next: number): void {
-  let ofThese = hints.get(objects);
-  if (!ofThese) hints.set(objects, ofThese = new Map());
-  ofThese.set(`${network} ${first}`, next);
 }
 
 function sameSpec(one: Stored, other: Stored): boolean {

@@ -50,7 +50,7 @@ test('an error has its violations in google.rpc details', async () => {
   const stale = await failure(scene.config.commit({ operations: [{ update: { name: USER, version: 99, project: {} } }] }));
   assert.is(stale.code, grpc.status.ABORTED);
   assert.is((await failure(scene.config.delete({ kind: 'project', name: 'default-domain:nobody' }))).code, grpc.status.NOT_FOUND);
-  assert.match((await failure(scene.config.get({ kind: 'vlan', name: 'x' }))).details, /kinds are project, virtual-network/);
+  assert.match((await failure(scene.config.get({ kind: 'vlan', name: 'x' }))).details, /kinds are domain, project, network-ipam, virtual-network/);
 });
 
 test('a dry run checks everything and changes nothing', async () => {
@@ -71,7 +71,7 @@ test('lists come in pages, by kind and by prefix', async () => {
     names.push(...page.objects.map(({ name }) => name));
     token = page.nextPageToken;
   } while (token !== '');
-  assert.is(names.length, chapter().length + 1);
+  assert.is(names.length, chapter().length + 3, 'and the domain, the system and a route target, which made themselves');
   assert.is(new Set(names).size, names.length);
   assert.equal((await scene.config.list({ kind: 'virtual-network', prefix: `${USER}:` })).objects.map(({ name }) => name), [NETWORK]);
 });

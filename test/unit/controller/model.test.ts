@@ -36,6 +36,7 @@ function refusal(objects: Objects, operations: Operation[]): Refusal {
 }
 
 const network = (spec: NonNullable<DraftObject['virtualNetwork']>): DraftObject => ({ name: `${USER}:n`, virtualNetwork: spec });
+const ipam = (spec: NonNullable<DraftObject['networkIpam']>): DraftObject => ({ name: `${USER}:i`, networkIpam: spec });
 const vmi = (spec: NonNullable<DraftObject['virtualMachineInterface']>, name = `${USER}:v`): DraftObject => ({ name, virtualMachineInterface: { virtualNetwork: PODS, ...spec } });
 const router = (spec: NonNullable<DraftObject['virtualRouter']>): DraftObject => ({ name: 'default-global-system-config:r', virtualRouter: { kind: 'GATEWAY', profile: 'virtual', fabric: { port: 'f', address: '10.9.9.9/24', mac: '02:00:00:00:00:09' }, ...spec } });
 const packed = (...prefixes: [number, number, number, number, number][]): Buffer => Buffer.from(prefixes.flat());
@@ -47,7 +48,7 @@ const vrouters = (spec: NonNullable<DraftObject['globalVrouterConfig']>): DraftO
 
 /** Rule, field, an object that breaks it, and a word of what would be right. */
 const RULES: [string, string, DraftObject, RegExp][] = [
-  ['NAME', 'name', { name: 'nonsense', project: {} }, /default-domain:<project>/],
+  ['NAME', 'name', { name: 'nonsense', project: {} }, /<domain>:<project>/],
   ['NAME', 'name', { name: `${USER}:a b`, virtualNetwork: {} }, /without blanks/],
   ['REFERENCE', 'name', { name: 'default-domain:nobody:n', virtualNetwork: {} }, /no project default-domain:nobody/],
   ['PREFIX', 'virtual_network.subnets[0].prefix', network({ subnets: [{ prefix: '10.0.0/8' }] }), /like 101/],
@@ -105,7 +106,21 @@ const RULES: [string, string, DraftObject, RegExp][] = [
   ['RANGE', 'global_system_config.autonomous_system', { name: 'default-global-system-config', globalSystemConfig: { autonomousSystem: 23456 } }, /or 0 for the default/],
   ['NOT_REALISED', 'global_vrouter_config.encapsulation_priorities', vrouters({ encapsulationPriorities: ['VXLAN'] }), /only MPLSoGRE/],
   ['PREFIX_HOST_BITS', 'global_vrouter_config.dynamic_tunnel_networks[0]', vrouters({ dynamicTunnelNetworks: ['192.168.0.1/24'] }), /leave them zero/],
-  ['NOT_REALISED', 'network_policy', { name: `${USER}:p`, networkPolicy: {} }, /nothing would enforce it/],
+  ['REFERENCE', 'name', { name: 'elsewhere:p', project: {} }, /no domain elsewhere/],
+  ['NAME', 'name', { name: 'default-global-system-config', domain: {} }, /appliances are under it/],
+  ['SUBNETS_OVERLAP', 'network_ipam.subnets[1].prefix', ipam({ subnets: [{ prefix: '10.0.0.0/8' }, { prefix: '10.1.0.0/16' }] }), /disjoint/],
+  ['ALLOCATION_MODE', 'virtual_network.subnets', network({ addressAllocationMode: 'FLAT_SUBNET_ONLY', subnets: [{ prefix: '10.0.0.0/8' }] }), /none of its own/],
+  ['ALLOCATION_MODE', 'virtual_network.network_ipams', network({ networkIpams: [`${USER}:i`] }), /FLAT_SUBNET_ONLY/],
+  ['REFERENCE', 'virtual_network.network_ipams[0]', network({ networkIpams: [`${USER}:nobody`], addressAllocationMode: 'FLAT_SUBNET_ONLY' }), /no network-ipam/],
+  ['NOT_REALISED', 'virtual_network.forwarding_mode', network({ forwardingMode: 'L2_L3' }), /only L3/],
+  ['ONE_OF', 'virtual_network.static_routes[0]', network({ staticRoutes: [{ prefix: '192.0.2.0/24' }] }), /exactly one/],
+  ['OTHER_NETWORK', 'virtual_network.static_routes[0].virtual_machine_interface', network({ staticRoutes: [{ prefix: '192.0.2.0/24', virtualMachineInterface: `${USER}:pod-1` }] }), /is in .*k8s-default-pod-network/],
+  ['REQUIRED', 'network_policy.rules[0].destination', { name: `${USER}:p`, networkPolicy: { rules: [{ source: 'local' }] } }, /name a virtual network/],
+  ['SAME_NETWORK', 'network_policy.rules[0]', { name: `${USER}:p`, networkPolicy: { rules: [{ source: PODS, destination: PODS }] } }, /between two networks/],
+  ['REFERENCE', 'network_policy.rules[0].destination', { name: `${USER}:p`, networkPolicy: { rules: [{ source: 'local', destination: `${USER}:nobody` }] } }, /no virtual-network/],
+  ['REQUIRED', 'virtual_machine.project', { name: 'vm', virtualMachine: {} }, /name the project/],
+  ['REQUIRED', 'virtual_machine_interface.order', vmi({ order: 2 }), /name the virtual_machine/],
+  ['ROUTE_TARGET', 'name', { name: 'target:70000:70000', routeTarget: {} }, /16-bit/],
 ];
 
 for (const [rule, field, object, right] of RULES) {
@@ -238,6 +253,56 @@ test('a key is kept by writing back what was shown, and goes with an empty one',
   assert.is(key(), 'swordfish');
   stage(objects, [put(bgp({}))], 4);
   assert.is(key(), '');
+});
+
+test('networks of one IPAM share its addresses, each for one of them', () => {
+  const objects = fresh();
+  const flat = (name: string): DraftObject => ({ name: `${USER}:${name}`, virtualNetwork: { addressAllocationMode: 'FLAT_SUBNET_ONLY', networkIpams: [`${USER}:i`] } });
+  const ip = (name: string, net: string, address = ''): DraftObject => ({ name, instanceIp: { address, virtualNetwork: `${USER}:${net}` } });
+  // The IPAM comes last: its addresses are known by the transaction's end.
+  stage(objects, [put(flat('one')), put(flat('two')), put(ip('a', 'one', '10.9.0.1')), put(ipam({ subnets: [{ prefix: '10.9.0.0/29' }] }))], 2);
+  stage(objects, [put(ip('b', 'two')), put({ name: `${USER}:two:pool`, floatingIpPool: {} }), put({ name: `${USER}:two:pool:f`, floatingIp: {} })], 3);
+  assert.equal(['a', 'b'].map((name) => { const { address, networkIpam } = objects.get('instance-ip', name)!.spec; return [address, networkIpam]; }), [['10.9.0.1', `${USER}:i`], ['10.9.0.2', `${USER}:i`]]);
+  assert.is(objects.get('floating-ip', `${USER}:two:pool:f`)!.spec.address, '10.9.0.3');
+  assert.match(refusal(objects, [put(ip('c', 'two', '10.9.0.1'))]).message, /belongs to instance-ip a/);
+  assert.match(refusal(objects, [put(ip('c', 'two', '10.9.0.6'))]).message, /belongs to network-ipam/);
+  assert.match(refusal(objects, [put(ipam({ subnets: [{ prefix: '10.8.0.0/24' }] }))]).message, /instance-ip a has address 10.9.0.1, which no subnet would hold/);
+  assert.match(refusal(objects, [put({ name: `${USER}:one`, virtualNetwork: { subnets: [{ prefix: '10.9.0.0/29' }] } })]).message, /instance-ip a has address/);
+  assert.is(refusal(objects, [deletion('network-ipam', `${USER}:i`)]).kind, 'in-use');
+});
+
+test('what a name can do, a uuid can: reading, references, updates and deletions', () => {
+  const objects = fresh();
+  const { uuid } = objects.get('virtual-network', PODS)!;
+  const { objects: [made] } = stage(objects, [put({ name: 'x', instanceIp: { virtualNetwork: uuid } })], 2);
+  assert.is(objects.get('instance-ip', 'x')!.spec.virtualNetwork, PODS);
+  stage(objects, [update({ uuid: made!.uuid, instanceIp: { virtualNetwork: PODS, virtualMachineInterfaces: [objects.get('virtual-machine-interface', `${USER}:pod-1`)!.uuid] } })], 3);
+  assert.equal(objects.get('instance-ip', 'x')!.spec.virtualMachineInterfaces, [`${USER}:pod-1`]);
+  stage(objects, [deletion('instance-ip', '', 0, made!.uuid)], 4);
+  assert.not(objects.get('instance-ip', 'x'));
+  assert.is(refusal(objects, [deletion('instance-ip', '', 0, made!.uuid)]).kind, 'not-found');
+});
+
+test('the default domain, and route targets, make themselves; targets go with the last who names them', () => {
+  const objects = fresh();
+  assert.ok(objects.get('domain', 'default-domain'));
+  assert.equal([...objects.users('route-target', 'target:64512:101')].sort(), ['virtual-network ' + NETWORK, 'virtual-router ' + GATEWAY]);
+  stage(objects, [put(network({ routeTargets: ['target:64512:7'] }))], 2);
+  assert.ok(objects.get('route-target', 'target:64512:7'));
+  assert.is(refusal(objects, [deletion('route-target', 'target:64512:7')]).kind, 'in-use');
+  stage(objects, [put(network({}))], 3);
+  assert.not(objects.get('route-target', 'target:64512:7'));
+});
+
+test('interfaces of a virtual machine are in an order', () => {
+  const objects = fresh();
+  const order = (name: string) => objects.get('virtual-machine-interface', `${USER}:${name}`)!.spec.order;
+  stage(objects, [put({ name: 'vm', virtualMachine: { project: USER } }), put(vmi({ virtualMachine: 'vm' }, `${USER}:a`)), put(vmi({ virtualMachine: 'vm' }, `${USER}:b`)), put(vmi({ virtualMachine: 'vm', order: 7 }, `${USER}:c`))], 2);
+  assert.equal(['a', 'b', 'c'].map(order), [1, 2, 7]);
+  stage(objects, [put(vmi({ virtualMachine: 'vm', mac: '02:00:00:00:00:77' }, `${USER}:b`))], 3);
+  assert.is(order('b'), 2, 'it keeps its place');
+  assert.match(refusal(objects, [put(vmi({ virtualMachine: 'vm', order: 1 }, `${USER}:d`))]).message, /place 1 among the interfaces of vm belongs to/);
+  assert.is(refusal(objects, [deletion('virtual-machine', 'vm')]).kind, 'in-use');
 });
 
 test.run();

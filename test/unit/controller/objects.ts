@@ -12,4 +12,4 @@ function operation(draft: Draft<Operation>): Operation {
 export const put = (object: DraftObject): Operation => operation({ put: object });
 export const create = (object: DraftObject): Operation => operation({ create: object });
 export const update = (object: DraftObject): Operation => operation({ update: object });
-export const deletion = (kind: string, name: string, version = 0): Operation => operation({ delete: { kind, name, version } });
+export const deletion = (kind: string, name: string, version = 0, uuid = ''): Operation => operation({ delete: { kind, name, version, uuid } });

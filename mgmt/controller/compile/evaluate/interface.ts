@@ -2,10 +2,10 @@
 import { FIPD_BOTH, FIPD_EGRESS, FIPD_INGRESS, IFF_PROXY_ARP, IFF_SOURCE_CHECK, IFF_UP, IFK_WORKLOAD } from '../../../../wasm-core/layout.ts';
 import { FLD_PERMIT } from '../../../../wasm-core/records.ts';
 import type { Direction } from '../../../../proto/config.ts';
-import { contains, maskOf, parseAddress, parseMac, parsePrefix, prefixKey } from '../../model/address.ts';
+import { keyOf, maskOf, parseAddress, parseMac, prefixKey } from '../../model/address.ts';
 import { applianceName, idOf, parentName, splitId, type Kind, type Stored } from '../../model/kinds.ts';
 import type { ObjectView } from '../../model/objects.ts';
-import { gatewayOf } from '../../model/relations.ts';
+import { gatewayOf, subnetOf, subnetsOf } from '../../model/subnets.ts';
 import type { Numbering } from '../../routing/numbering.ts';
 import { NOTHING, PREFERENCE, type Contribution, type FloatingElement, type Nexthop, type Path } from '../types.ts';
 import { exportsOf, vrfOfNetwork } from './network.ts';
@@ -50,8 +50,13 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
   const key = interfaceKey(name);
   const vrf = vrfOfNetwork(network.name);
   const primary = parseAddress(addresses[0]!.spec.address)!;
-  const subnet = network.spec.subnets.find((each) => contains(parsePrefix(each.prefix)!, primary));
+  const subnet = subnetOf(primary, subnetsOf(network, view));
   const paths = addresses.map((ip) => workloadPath(workload, prefixKey(parseAddress(ip.spec.address)!, 32), exportsOf(network, view, numbering), PREFERENCE.workload, vrf, false, idOf('instance-ip', ip.name)));
+  for (const { name: owner, spec } of usersOf('virtual-network', name, view)) {
+    for (const route of spec.staticRoutes) {
+      if (route.virtualMachineInterface === name) paths.push(workloadPath(workload, keyOf(route.prefix), exportsOf(network, view, numbering), PREFERENCE.static, vrf, false, idOf('virtual-network', owner)));
+    }
+  }
   const floating: FloatingElement[] = addresses.slice(1).map((ip) => {
     const address = parseAddress(ip.spec.address)!;
     return { name: '', public: address, private: address, vrf, interface: key, direction: FLD_PERMIT, order: 0 };
@@ -75,7 +80,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
     vrfs: [vrf, ...ranks.filter((each) => each !== vrf)],
     interfaces: [{
       key, name, port: vmi.spec.port, kind: IFK_WORKLOAD, flags: IFF_UP | IFF_SOURCE_CHECK | IFF_PROXY_ARP, vlan: 0, vrf, mac: GATEWAY_MAC,
-      mtu: network.spec.mtu || DEFAULT_MTU, address: (subnet && gatewayOf(subnet)) ?? 0, mask: subnet ? maskOf(parsePrefix(subnet.prefix)!.length) : 0, workload: primary, parent: '',
+      mtu: network.spec.mtu || DEFAULT_MTU, address: (subnet && gatewayOf(subnet.subnet)) ?? 0, mask: subnet ? maskOf(subnet.prefix.length) : 0, workload: primary, parent: '',
     }],
     labels: [{ key, label, nexthop }],
     floating,
@@ -87,7 +92,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
 export function workloadPath(workload: Workload, prefix: number, targets: readonly string[], preference: number, vrf: string, floating: boolean, source: string): Path {
   const { appliance, tunnelAddress, label, nexthop } = workload;
   return {
-    id: `${prefix} ${targets.join()} ${preference} ${appliance} ${tunnelAddress} ${label} ${JSON.stringify(nexthop)} ${vrf} ${floating} ${source}`,
+    id: [prefix, targets.join(), preference, appliance, tunnelAddress, label, JSON.stringify(nexthop), vrf, floating, source].join(' '),
     prefix, targets, preference, appliance, nexthop, tunnelAddress, label, vrf, floating, source,
   };
 }

@@ -43,12 +43,16 @@ export function isHost(address: number): boolean {
 
 export const TARGET = /^target:([0-9]+):([0-9]+)$/;
 
+/** As /^target:…/ and of numbers that the BGP encoding has room for. */
+export function isTarget(text: string): boolean {
+  const [, asn, number] = TARGET.exec(text) ?? [];
+  return asn !== undefined && Number(asn) > 0 && (Number(asn) < 65536 ? Number(number) < 2 ** 32 : Number(asn) < 2 ** 32 && Number(number) < 65536);
+}
+
 /** target:<2-byte ASN>:<4-byte number> or target:<4-byte ASN>:<2-byte number> (RFC 4360, RFC 5668). */
 export function checkTargets(report: Report, field: string, targets: readonly string[]): void {
   targets.forEach((target, at) => {
-    const [, asn, number] = TARGET.exec(target) ?? [];
-    const right = asn !== undefined && Number(asn) > 0 && (Number(asn) < 65536 ? Number(number) < 2 ** 32 : Number(asn) < 2 ** 32 && Number(number) < 65536);
-    if (!right) report(`${field}[${at}]`, 'ROUTE_TARGET', `${JSON.stringify(target)} is not a route target like target:64512:100 (ASN below 65536 with a 32-bit number, or a 4-byte ASN with a 16-bit one)`);
+    if (!isTarget(target)) report(`${field}[${at}]`, 'ROUTE_TARGET', `${JSON.stringify(target)} is not a route target like target:64512:100 (ASN below 65536 with a 32-bit number, or a 4-byte ASN with a 16-bit one)`);
     if (targets.indexOf(target) !== at) report(`${field}[${at}]`, 'DUPLICATE', `${target} is there twice; once is enough`);
   });
 }

@@ -1,9 +1,9 @@
 /** The rules of every kind. `checkObject` looks at one object within all of them, as they are after the transaction. */
 import { KINDS, SYSTEM, type Kind, type Stored } from '../kinds.ts';
 import type { Objects } from '../objects.ts';
-import type { Report } from './check.ts';
-import { checkInstanceIp, checkInterface } from './workload.ts';
-import { checkFloatingIp, checkNetwork, checkPool } from './network.ts';
+import { isTarget, type Report } from './check.ts';
+import { checkInstanceIp, checkInterface, checkVirtualMachine } from './workload.ts';
+import { checkFloatingIp, checkIpam, checkNetwork, checkPolicy, checkPool } from './network.ts';
 import { checkVirtualRouter } from './virtual-router.ts';
 import { checkRouteTable } from './route-table.ts';
 import { checkBgpRouter, checkSystem, checkVrouters } from './bgp.ts';
@@ -36,8 +36,14 @@ export function checkObject(report: Report, object: Stored, objects: Objects): v
     case 'bgp-router': checkBgpRouter(report, object, objects); break;
     case 'global-system-config': checkSystem(report, object); break;
     case 'global-vrouter-config': checkVrouters(report, object); break;
-    case 'network-policy':
-      report('', 'NOT_REALISED', 'network policies are not realised yet: nothing would enforce it, so it is not accepted');
+    case 'network-policy': checkPolicy(report, object); break;
+    case 'network-ipam': checkIpam(report, object, objects); break;
+    case 'virtual-machine': checkVirtualMachine(report, object); break;
+    case 'route-target':
+      if (!isTarget(object.name)) report('name', 'ROUTE_TARGET', `${JSON.stringify(object.name)} is not a route target like target:64512:100 (ASN below 65536 with a 32-bit number, or a 4-byte ASN with a 16-bit one)`);
+      break;
+    case 'domain':
+      if (object.name === SYSTEM) report('name', 'NAME', `${SYSTEM} is not a domain's name: appliances are under it`);
       break;
   }
 }
