@@ -65,16 +65,18 @@ export class Appliance {
   }
 
   get underlay(): Underlay { return this.#underlay; }
-  /** Every tunnel becomes another next hop, once its routes are decided anew. */
+  /** Tunnels that look different over it become other next hops, once their routes are decided anew. */
   set underlay(underlay: Underlay) {
     this.#underlay = underlay;
-    this.#tunnels = new Map();
+    this.#tunnels = new Map([...this.#tunnels].filter(([, record]) => record.key === tunnelKey(record.tunnel, underlay)));
   }
 
   /** What changed since the last call. */
   takeTouched(): KeySet {
     const { touched } = this;
     this.touched = new KeySet();
+    // A flooded set stands for everything; what came to it later says nothing.
+    if (touched.flooded) touched.flood();
     return touched;
   }
 

@@ -3,6 +3,7 @@
  * referred to or refers to now. What a unit reads is recorded while it is evaluated, so nothing has to be declared.
  */
 import { idOf, type Kind, type Stored } from '../model/kinds.ts';
+import { MultiMap } from '../model/multi-map.ts';
 import type { ObjectView } from '../model/objects.ts';
 import { referencesOf } from '../model/references.ts';
 import type { Change } from '../model/transaction.ts';
@@ -11,8 +12,8 @@ import type { Change } from '../model/transaction.ts';
 const usersOf = (kind: Kind, name: string): string => `users of ${idOf(kind, name)}`;
 
 export class Dependencies {
-  readonly #readers = new Map<string, Set<string>>();
-  readonly #reads = new Map<string, Set<string>>();
+  readonly #readers = new MultiMap<string, string>();
+  readonly #reads = new Map<string, readonly string[]>();
 
   /** Evaluates a unit; what it reads from the view is recorded in the place of what it read before. */
   record<T>(unit: string, view: ObjectView, evaluate: (view: ObjectView) => T): T {
@@ -37,22 +38,14 @@ export class Dependencies {
   affected({ kind, name, before, after }: Change): Set<string> {
     const units = new Set<string>(this.#readers.get(idOf(kind, name)));
     const references = [...before ? referencesOf(before) : [], ...after ? referencesOf(after) : []];
-    for (const reference of references) for (const unit of this.#readers.get(usersOf(reference.kind, reference.name)) ?? []) units.add(unit);
+    for (const reference of references) this.#readers.collect(usersOf(reference.kind, reference.name), units);
     return units;
   }
 
   #replace(unit: string, reads: Set<string>): void {
-    for (const key of this.#reads.get(unit) ?? []) {
-      if (reads.has(key)) continue;
-      const readers = this.#readers.get(key);
-      if (readers?.delete(unit) && readers.size === 0) this.#readers.delete(key);
-    }
-    for (const key of reads) {
-      const readers = this.#readers.get(key);
-      if (readers) readers.add(unit);
-      else this.#readers.set(key, new Set([unit]));
-    }
-    if (reads.size > 0) this.#reads.set(unit, reads);
+    for (const key of this.#reads.get(unit) ?? []) if (!reads.has(key)) this.#readers.delete(key, unit);
+    for (const key of reads) this.#readers.add(key, unit);
+    if (reads.size > 0) this.#reads.set(unit, [...reads]);
     else this.#reads.delete(unit);
   }
 }

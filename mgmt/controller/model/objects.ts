@@ -3,10 +3,9 @@
  * network, a port of an appliance, …). Both follow every put and remove, so a question about them costs a lookup.
  */
 import { idOf, type Kind, type Stored } from './kinds.ts';
+import { MultiMap } from './multi-map.ts';
 import { referencesOf } from './references.ts';
 import { claimsOf } from './relations.ts';
-
-const NOBODY: ReadonlySet<string> = new Set();
 
 /** What the compile step reads; `Objects` is one, and so is a view that records what was read. */
 export interface ObjectView {
@@ -18,8 +17,8 @@ export interface ObjectView {
 export class Objects implements ObjectView {
   readonly #byKind = new Map<Kind, Map<string, Stored>>();
   readonly #byUuid = new Map<string, Stored>();
-  readonly #users = new Map<string, Set<string>>();
-  readonly #claims = new Map<string, Set<string>>();
+  readonly #users = new MultiMap<string, string>();
+  readonly #claims = new MultiMap<string, string>();
 
   get<K extends Kind>(kind: K, name: string): Stored<K> | undefined {
     return this.#byKind.get(kind)?.get(name) as Stored<K> | undefined;
@@ -34,10 +33,10 @@ export class Objects implements ObjectView {
 
   count(kind: Kind): number { return this.#byKind.get(kind)?.size ?? 0; }
 
-  users(kind: Kind, name: string): ReadonlySet<string> { return this.#users.get(idOf(kind, name)) ?? NOBODY; }
+  users(kind: Kind, name: string): ReadonlySet<string> { return this.#users.get(idOf(kind, name)); }
 
   /** Ids of the objects that claim this; more than one is a conflict. */
-  claimants(claim: string): ReadonlySet<string> { return this.#claims.get(claim) ?? NOBODY; }
+  claimants(claim: string): ReadonlySet<string> { return this.#claims.get(claim); }
 
   put(object: Stored): void {
     this.remove(object.kind, object.name);
@@ -46,8 +45,8 @@ export class Objects implements ObjectView {
     named.set(object.name, object);
     this.#byUuid.set(object.uuid, object);
     const id = idOf(object.kind, object.name);
-    for (const reference of referencesOf(object)) addTo(this.#users, idOf(reference.kind, reference.name), id);
-    for (const { claim } of claimsOf(object)) addTo(this.#claims, claim, id);
+    for (const reference of referencesOf(object)) this.#users.add(idOf(reference.kind, reference.name), id);
+    for (const { claim } of claimsOf(object)) this.#claims.add(claim, id);
   }
 
   remove(kind: Kind, name: string): void {
@@ -56,18 +55,7 @@ export class Objects implements ObjectView {
     this.#byKind.get(kind)!.delete(name);
     this.#byUuid.delete(object.uuid);
     const id = idOf(kind, name);
-    for (const reference of referencesOf(object)) removeFrom(this.#users, idOf(reference.kind, reference.name), id);
-    for (const { claim } of claimsOf(object)) removeFrom(this.#claims, claim, id);
+    for (const reference of referencesOf(object)) this.#users.delete(idOf(reference.kind, reference.name), id);
+    for (const { claim } of claimsOf(object)) this.#claims.delete(claim, id);
   }
-}
-
-function addTo(index: Map<string, Set<string>>, key: string, id: string): void {
-  const set = index.get(key);
-  if (set) set.add(id);
-  else index.set(key, new Set([id]));
-}
-
-function removeFrom(index: Map<string, Set<string>>, key: string, id: string): void {
-  const set = index.get(key);
-  if (set?.delete(id) && set.size === 0) index.delete(key);
 }

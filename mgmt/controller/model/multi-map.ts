@@ -1,0 +1,42 @@
+/**
+ * Keys with values, of which most keys have one: that one stands in the place of a set of its own, which would be ten times as large.
+ * Indexes of a fleet have millions of such keys.
+ */
+export class MultiMap<Key, Value extends string | object> {
+  readonly #values = new Map<Key, Value | Set<Value>>();
+
+  keys(): Iterable<Key> { return this.#values.keys(); }
+  has(key: Key): boolean { return this.#values.has(key); }
+  get size(): number { return this.#values.size; }
+
+  get(key: Key): ReadonlySet<Value> {
+    const found = this.#values.get(key);
+    return found instanceof Set ? found : new Set(found === undefined ? [] : [found]);
+  }
+
+  /** Adds the values of a key to a set. */
+  collect(key: Key, into: Set<Value>): void {
+    const found = this.#values.get(key);
+    if (found instanceof Set) for (const value of found) into.add(value);
+    else if (found !== undefined) into.add(found);
+  }
+
+  add(key: Key, value: Value): void {
+    const found = this.#values.get(key);
+    if (found === undefined) this.#values.set(key, value);
+    else if (found instanceof Set) found.add(value);
+    else if (found !== value) this.#values.set(key, new Set([found, value]));
+  }
+
+  /** Whether the key has no value any more. */
+  delete(key: Key, value: Value): boolean {
+    const found = this.#values.get(key);
+    if (found instanceof Set) {
+      found.delete(value);
+      if (found.size === 1) this.#values.set(key, found.values().next().value!);
+    } else if (found === value) {
+      this.#values.delete(key);
+    }
+    return !this.#values.has(key);
+  }
+}
