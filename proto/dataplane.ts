@@ -81,8 +81,10 @@ export interface PortState {
   interface: number;
   /** named by the hardware profile: attached at start, never detached */
   profile: boolean;
-  /** frames that came in while the kernel had no room for them: in no counter of the data plane */
+  /** frames that came in while there was no room for them: in no counter of the data plane */
   missed: number;
+  /** frames that are counted as transmitted and that the other side did not take */
+  txErrors: number;
 }
 
 export interface PortsRequest {}

@@ -26,6 +26,8 @@ const HANG_CPU_MS = 20;
 const HANG_WALL_MS = 40;
 /** A worker's first run may also load code: so many times longer before it is taken for hanging. */
 const FIRST_RUN_FACTOR = 10;
+/** A worker that ends sooner than this is not followed at once: what ended it would most likely end the next. */
+const SHORTEST_LIFE_MS = 1000;
 
 interface Running {
   readonly worker: Worker;
@@ -81,6 +83,8 @@ export class Lcores {
   /** LC_BEAT when the present worker took over: until it moves, its first run is under way. */
   readonly #firstBeats = new Map<number, number>();
   readonly #restarts: number[];
+  /** When the present worker of each lcore was given it. */
+  readonly #assignedMs: number[] = [];
   readonly #signal: EventSignal | undefined;
   #spare: Running | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -208,6 +212,7 @@ export class Lcores {
 
   #assign(running: Running, lcore: number): void {
     this.#running[lcore] = running;
+    this.#assignedMs[lcore] = performance.now();
     this.#post(lcore);
     Atomics.store(running.assignment, B_ASSIGNED, lcore + 1);
     Atomics.notify(running.assignment, B_ASSIGNED);
@@ -219,17 +224,26 @@ export class Lcores {
     this.wake(lcore);
   }
 
-  /** A worker that ended by itself, by an error or because memory ran out, is replaced at once. */
+  /** A worker that ended by itself, by an error or because memory ran out, is replaced: at once, if it had lived for a while. */
   #onExit(gone: Running): void {
     if (this.#stopping) return;
     if (gone === this.#spare) {
-      this.#spare = this.#createWorker();
+      this.#spare = undefined;
+      this.#after(SHORTEST_LIFE_MS, () => {
+        this.#spare ??= this.#createWorker();
+      });
       return;
     }
     const lcore = this.#running.indexOf(gone);
     if (lcore === -1 || this.#replacing.has(lcore)) return;
     this.#replacing.add(lcore);
-    this.#takeOver(lcore, performance.now(), 'ended');
+    const since = performance.now();
+    this.#after(Math.max(0, SHORTEST_LIFE_MS - (since - (this.#assignedMs[lcore] ?? 0))), () => this.#takeOver(lcore, since, 'ended'));
+  }
+
+  #after(pauseMs: number, act: () => void): void {
+    if (pauseMs === 0) act();
+    else setTimeout(() => this.#stopping || act(), pauseMs).unref();
   }
 
   #look(): void {

@@ -38,8 +38,10 @@ export interface PortState {
   readonly queues: readonly number[];
   readonly interfaceId: number;
   readonly ofProfile: boolean;
-  /** Frames that the kernel had no room for. */
+  /** Frames that came in while there was no room for them. */
   readonly missed: number;
+  /** Frames that the other side did not take. */
+  readonly txErrors: number;
 }
 
 interface Port {
@@ -355,6 +357,7 @@ export class PortManager {
     return {
       request, up: running, mac: open?.mac ?? device?.mac ?? '', mtu: open?.mtu ?? request.mtu, mode: open?.mode ?? '', problem: problem || noCarrier,
       queues: slots.map(({ queue }) => queue), interfaceId: bound?.id ?? 0, ofProfile, missed: open?.missed() ?? 0,
+      txErrors: open?.txErrors() ?? 0,
     };
   }
 }

@@ -133,9 +133,9 @@ function serveApply(appliance: Appliance, call: ApplyCall, isWanted: () => boole
 const MAX_WAITING = 8;
 
 function portMessage(state: PortState): Draft<PortStateMessage> {
-  const { request, up, mac, mtu, mode, problem, queues, interfaceId, ofProfile, missed } = state;
+  const { request, up, mac, mtu, mode, problem, queues, interfaceId, ofProfile, missed, txErrors } = state;
   const { name, driver, device } = request;
-  return { port: { name, driver, device, queues: request.queues }, up, mac, mtu, mode, problem, queues: [...queues], interface: interfaceId, profile: ofProfile, missed };
+  return { port: { name, driver, device, queues: request.queues }, up, mac, mtu, mode, problem, queues: [...queues], interface: interfaceId, profile: ofProfile, missed, txErrors };
 }
 
 function refusal(error: unknown): unknown {

@@ -162,11 +162,11 @@ function isZeroCopy(libc: Libc, fd: number): boolean {
   return libc.getsockopt(fd, SOL_XDP, XDP_OPTIONS, libc.address(options), libc.address(length)) === 0 && ((options[0] ?? 0) & 1) !== 0;
 }
 
-/** Frames that a socket lost since it was opened: no empty frame or no room in the receive ring when they came. */
-export function xdpMissed(libc: Libc, fd: number): number {
+/** Frames that a socket lost since it was opened: no empty frame or no room in the receive ring when they came, or a descriptor that the kernel refused. */
+export function xdpLosses(libc: Libc, fd: number): { missed: number; txErrors: number } {
   const statistics = new BigUint64Array(new ArrayBuffer(48)); // struct xdp_statistics
   const length = Uint8Array.from([48, 0, 0, 0]);
-  if (libc.getsockopt(fd, SOL_XDP, XDP_STATISTICS, libc.address(new Uint8Array(statistics.buffer)), libc.address(length)) === -1) return 0;
-  const [dropped = 0n, , , ringFull = 0n] = statistics;
-  return Number(dropped + ringFull);
+  if (libc.getsockopt(fd, SOL_XDP, XDP_STATISTICS, libc.address(new Uint8Array(statistics.buffer)), libc.address(length)) === -1) return { missed: 0, txErrors: 0 };
+  const [dropped = 0n, , invalid = 0n, ringFull = 0n] = statistics;
+  return { missed: Number(dropped + ringFull), txErrors: Number(invalid) };
 }

@@ -7,7 +7,7 @@ import { bringUp, driverName, receiveQueues, setReceiveQueues } from '../linux/d
 import type { Libc } from '../linux/libc.ts';
 import { restorePages } from '../linux/memory-map.ts';
 import { XdpProgram } from '../linux/xdp-program.ts';
-import { openXdpSocket, xdpMissed, type XdpSocket } from '../linux/xdp-socket.ts';
+import { openXdpSocket, xdpLosses, type XdpSocket } from '../linux/xdp-socket.ts';
 import { checkChecksums, explainFailure, requireDevice, requireXdp } from './checks.ts';
 import type { Driver, DriverContext, OpenPort, PortRequest, QueueSlot } from './port.ts';
 import { ringPlace, SLOT_BYTES, slotOf, writeKernelQueue } from './rings.ts';
@@ -52,7 +52,8 @@ export class AfXdpDriver implements Driver {
         mtu: Math.min(device.mtu, request.mtu),
         mode: modeOf(sockets, attached.native),
         warnings,
-        missed: () => sockets.reduce((sum, { fd }) => sum + xdpMissed(this.#libc, fd), 0),
+        missed: () => sockets.reduce((sum, { fd }) => sum + xdpLosses(this.#libc, fd).missed, 0),
+        txErrors: () => sockets.reduce((sum, { fd }) => sum + xdpLosses(this.#libc, fd).txErrors, 0),
         activate: () => sockets.forEach((socket, i) => attached.setSocket(i, socket.fd)),
         deactivate: () => sockets.forEach((_, i) => attached.clearSocket(i)),
         close: () => this.#close(attached, sockets, slots),

@@ -8,7 +8,7 @@ export class MemoryPump implements Pump {
   readonly calls = 0;
   readonly #views: MemoryViews;
   readonly #own: KernelSide;
-  /** Undefined while nobody is at the other end: frames are lost. */
+  /** Undefined while nobody is at the other end. */
   readonly #peer: KernelSide | undefined;
   readonly #wakePeer: () => void;
 
@@ -27,13 +27,15 @@ export class MemoryPump implements Pump {
   transmit(): boolean {
     const waiting = this.#own.waiting();
     if (waiting === 0) return false;
-    if (this.#peer !== undefined) this.#copyTo(this.#peer, waiting);
+    if (this.#peer === undefined) this.#own.countRefused(waiting);
+    else this.#copyTo(this.#peer, waiting);
     this.#own.completed(waiting); // what the peer has no frame for is lost, as on a wire
     return false;
   }
 
   #copyTo(peer: KernelSide, waiting: number): void {
     const count = Math.min(waiting, peer.room());
+    if (count < waiting) peer.countMissed(waiting - count);
     for (let i = 0; i < count; i++) {
       const from = this.#own.outAddress(i);
       const length = this.#own.outLength(i);

@@ -53,7 +53,10 @@ export class PacketPump implements Pump {
       const sent = this.#outgoing.send(this.fd, 0, count);
       if (sent > 0) this.#rings.completed(sent);
       else if (-sent === EAGAIN || -sent === ENOBUFS || -sent === EINTR) return true;
-      else this.#rings.completed(1); // refused for good (no peer, device down, too long): like a wire, it is gone
+      else {
+        this.#rings.countRefused(1); // for good (no peer, device down, too long): like a wire, it is gone
+        this.#rings.completed(1);
+      }
     }
   }
 

@@ -23,8 +23,10 @@ export interface OpenPort {
   readonly mode: string;
   /** Not in the way, but somebody should know. */
   readonly warnings: readonly string[];
-  /** Frames that came in while the kernel had no room for them. */
+  /** Frames that came in while there was no room for them. */
   missed(): number;
+  /** Frames that the core sent and the other side did not take. */
+  txErrors(): number;
   /** Lets frames in: the queues are active and served. */
   activate(): void;
   /** Lets no more in. */

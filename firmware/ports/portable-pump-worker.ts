@@ -31,7 +31,10 @@ function open(order: Extract<PumpOrder, { order: 'open' }>): void {
     reply(error.message);
   });
   socket.on('message', (frame) => {
-    if (frame.length > MAX_FRAME_BYTES || rings.room() === 0) return;
+    if (frame.length > MAX_FRAME_BYTES || rings.room() === 0) {
+      rings.countMissed(1);
+      return;
+    }
     const place = rings.place(0);
     views.u8.set(frame, place);
     rings.describe(0, place, frame.length);
@@ -53,7 +56,7 @@ function transmitAll(): void {
     const waiting = rings.waiting();
     for (let i = 0; i < waiting; i++) {
       const address = rings.outAddress(i);
-      socket.send(Buffer.from(views.u8.subarray(address, address + rings.outLength(i))), () => {});
+      socket.send(Buffer.from(views.u8.subarray(address, address + rings.outLength(i))), (error) => error && rings.countRefused(1));
     }
     if (waiting > 0) rings.completed(waiting);
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { DriverContext, OpenPort, PortRequest, QueueSlot } from './port.ts';
 import type { QueueService } from './pump.ts';
-import { writePumpedQueue } from './rings.ts';
+import { pumpLosses, writePumpedQueue } from './rings.ts';
 
 export interface Endpoint {
   readonly fd: number;
@@ -14,7 +14,7 @@ export interface Endpoint {
   peer?(): QueueService['peer'];
   /** generator: packets a second. */
   readonly rate?: number;
-  /** Frames that the kernel had no room for; left out where nobody counts them. */
+  /** Frames that were lost before the pump saw them; left out where nobody counts them. */
   missed?(): number;
   /** Before the queue is let go. */
   deactivate?(): void;
@@ -40,7 +40,8 @@ export async function pumpedPort(
     mtu: endpoint.mtu,
     mode: endpoint.mode,
     warnings: endpoint.warnings,
-    missed: () => endpoint.missed?.() ?? 0,
+    missed: () => (endpoint.missed?.() ?? 0) + pumpLosses(context.views, slot.queue).missed,
+    txErrors: () => pumpLosses(context.views, slot.queue).txErrors,
     activate: () => {},
     deactivate: () => endpoint.deactivate?.(),
     close: () => endpoint.close(),

@@ -23,6 +23,8 @@ const RING_NAMES = Object.keys(RECORD) as RingName[];
 const CONSUMER_AT = 64;
 const FLAGS_AT = 128;
 const DESCRIPTORS_AT = 192;
+/** What a pump lost, a double beside the flags: frames that found no room (in the receive ring's pages), frames that were not taken (transmit). */
+const LOST_AT = 136;
 
 export const slotOf = (queue: number): number => RINGS + queue * 2 ** RING_SLOT_SHIFT;
 export const SLOT_BYTES = 2 ** RING_SLOT_SHIFT;
@@ -85,6 +87,7 @@ export class KernelSide {
   readonly #tx: RingWords;
   readonly #fill: RingWords;
   readonly #completion: RingWords;
+  readonly #lost: Readonly<Record<'rx' | 'tx', Float64Array>>;
 
   constructor(views: MemoryViews, queue: number) {
     this.queue = queue;
@@ -93,6 +96,17 @@ export class KernelSide {
     this.#tx = ringWords(views, queue, 'tx');
     this.#fill = ringWords(views, queue, 'fill');
     this.#completion = ringWords(views, queue, 'completion');
+    this.#lost = { rx: lostCounter(views, queue, 'rx'), tx: lostCounter(views, queue, 'tx') };
+  }
+
+  /** Counts frames that came and were not received. */
+  countMissed(frames: number): void {
+    this.#lost.rx[0]! += frames;
+  }
+
+  /** Counts frames of the transmit ring that went nowhere. */
+  countRefused(frames: number): void {
+    this.#lost.tx[0]! += frames;
   }
 
   /** How many frames can be received now: empty frames there, and room for their descriptors. */
@@ -179,6 +193,13 @@ function ringWords(views: MemoryViews, queue: number, name: RingName): RingWords
   return {
     producer: word(field + R_PRODUCER) >>> 2, consumer: word(field + R_CONSUMER) >>> 2, descriptors: word(field + R_DESC) >>> 2, mask: word(mask),
   };
+}
+
+const lostCounter = (views: MemoryViews, queue: number, ring: 'rx' | 'tx'): Float64Array => new Float64Array(views.memory.buffer, ringPlace(queue, ring) + LOST_AT, 1);
+
+/** Frames that the pump of a queue lost since the port was opened. */
+export function pumpLosses(views: MemoryViews, queue: number): { missed: number; txErrors: number } {
+  return { missed: lostCounter(views, queue, 'rx')[0] ?? 0, txErrors: lostCounter(views, queue, 'tx')[0] ?? 0 };
 }
 
 /** True while the core has put frames into a queue's transmit ring that its other end has not taken. */

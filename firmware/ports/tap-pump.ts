@@ -39,7 +39,10 @@ export class TapPump implements Pump {
     for (let left = this.#rings.waiting(); left > 0; left--) {
       this.calls++;
       const sent = this.#libc.write(this.fd, this.#base + this.#rings.outAddress(0), this.#rings.outLength(0));
-      if (sent === -1 && [EAGAIN, EINTR].includes(this.#libc.errno())) return true;
+      if (sent === -1) {
+        if ([EAGAIN, EINTR].includes(this.#libc.errno())) return true;
+        this.#rings.countRefused(1);
+      }
       this.#rings.completed(1);
     }
     return false;

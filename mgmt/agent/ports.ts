@@ -44,7 +44,7 @@ export class Ports {
   list(): PortState[] {
     const missing = [...new Set(this.#wanted?.values() ?? [])].filter((name) => !this.#states.has(name));
     return [...this.#states.values(), ...missing.map((name): PortState => ({
-      port: { name, driver: '', device: name, queues: 0 }, up: false, mac: '', mtu: 0, mode: '', queues: [], interface: 0, profile: false, missed: 0,
+      port: { name, driver: '', device: name, queues: 0 }, up: false, mac: '', mtu: 0, mode: '', queues: [], interface: 0, profile: false, missed: 0, txErrors: 0,
       problem: this.#problems.get(name)?.text ?? `there is no device "${name}" yet`,
     }))];
   }

@@ -205,4 +205,4 @@ export class SimulatedDataplane {
   }
 }
 
-const portState = (port: Port) => ({ port, up: true, mac: '02:00:00:00:00:01', mtu: 1500, mode: 'copy', problem: '', queues: [], interface: 0, profile: false, missed: 0 });
+const portState = (port: Port) => ({ port, up: true, mac: '02:00:00:00:00:01', mtu: 1500, mode: 'copy', problem: '', queues: [], interface: 0, profile: false, missed: 0, txErrors: 0 });

@@ -76,9 +76,9 @@ Examples:
           read: async () => (await views.ports()).ports,
           json: (ports) => ports,
           text: (ports) => table(
-            [{ key: 'name' }, { key: 'state' }, { key: 'driver' }, { key: 'device' }, { key: 'mode' }, { key: 'mac' }, { key: 'mtu', number: true }, { key: 'queues' }, { key: 'interface', number: true }, { key: 'missed', number: true }, { key: 'problem' }],
-            ports.map(({ port, up, mode, mac, mtu, queues, interface: bound, missed, problem }) => ({
-              name: port?.name, state: up ? 'up' : 'down', driver: port?.driver, device: port?.device, mode, mac, mtu: mtu || undefined, queues: queues.join(' '), interface: bound || undefined, missed: missed || undefined, problem,
+            [{ key: 'name' }, { key: 'state' }, { key: 'driver' }, { key: 'device' }, { key: 'mode' }, { key: 'mac' }, { key: 'mtu', number: true }, { key: 'queues' }, { key: 'interface', number: true }, { key: 'missed', number: true }, { key: 'tx-errors', number: true }, { key: 'problem' }],
+            ports.map(({ port, up, mode, mac, mtu, queues, interface: bound, missed, txErrors, problem }) => ({
+              name: port?.name, state: up ? 'up' : 'down', driver: port?.driver, device: port?.device, mode, mac, mtu: mtu || undefined, queues: queues.join(' '), interface: bound || undefined, missed: missed || undefined, 'tx-errors': txErrors || undefined, problem,
             })), 'no ports'),
         }, global());
       } finally {

@@ -16,7 +16,7 @@ class FakeDataplane {
 
   constructor() { this.put({ name: 'fabric0', driver: 'af_xdp', device: 'eth0', queues: 1 }, true); }
   put(port: Port, profile = false): PortState {
-    const state: PortState = { port, up: true, mac: '', mtu: 1500, mode: 'copy', problem: '', queues: [], interface: 0, profile, missed: 0 };
+    const state: PortState = { port, up: true, mac: '', mtu: 1500, mode: 'copy', problem: '', queues: [], interface: 0, profile, missed: 0, txErrors: 0 };
     this.attached.set(port.name, state);
     return state;
   }

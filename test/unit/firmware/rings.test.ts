@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { viewsOf, type MemoryViews } from '../../../firmware/host/memory.ts';
 import { MemoryPump } from '../../../firmware/ports/memory-pump.ts';
-import { KernelSide, recordOf, ringPlace, SLOT_BYTES, slotOf, transmitWaiting, writePumpedQueue, type RingEntries, type RingName } from '../../../firmware/ports/rings.ts';
+import { KernelSide, pumpLosses, recordOf, ringPlace, SLOT_BYTES, slotOf, transmitWaiting, writePumpedQueue, type RingEntries, type RingName } from '../../../firmware/ports/rings.ts';
 import {
   FRAME_CAPACITY, FRAME_HEADROOM, FRAMES, Q_COMPLETION, Q_FILL, Q_LCORE, Q_MASKS, Q_RX, Q_STATE, Q_TX, QS_FREE, R_CONSUMER, R_DESC, R_FLAGS, R_PRODUCER, RING_MAX_ENTRIES,
 } from '../../../wasm-core/layout.ts';
@@ -135,6 +135,16 @@ test('joined queues: a frame arrives with its bytes; without an empty chunk it i
   assert.is(corePull(1, 'rx'), undefined);
   assert.is(corePull(0, 'completion')?.address, 7 * 2048 + 242);
   assert.is(corePull(0, 'completion')?.address, 8 * 2048 + 242);
+  assert.equal([pumpLosses(views, 1), pumpLosses(views, 0)], [{ missed: 1, txErrors: 0 }, { missed: 0, txErrors: 0 }]);
+});
+
+test('without another end, what is sent is counted as not taken', () => {
+  writePumpedQueue(views, 0, 0, SMALL);
+  for (let i = 0; i < 3; i++) corePush(0, 'tx', i * 2048, 60);
+  new MemoryPump(views, 0, undefined, () => {}).transmit();
+  assert.equal(pumpLosses(views, 0), { missed: 0, txErrors: 3 });
+  writePumpedQueue(views, 0, 0, SMALL);
+  assert.equal(pumpLosses(views, 0), { missed: 0, txErrors: 0 }, 'a port that is opened begins with none');
 });
 
 test.run();
