@@ -7,7 +7,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { chapter, UNDERLAY } from '../../../examples/chapter.ts';
 import type { Object as ConfigObject, Operation } from '../../../proto/config.ts';
 import type { Draft } from '../../../proto/load.ts';
@@ -83,18 +82,16 @@ export class House {
     return appliances[0]?.version ?? 0;
   }
 
-  /** Waits until a version is live in every lcore: the dataplane's own word, asked once a millisecond. */
+  /** Waits until a version is live in every lcore: the controller's word, as an operator gets it. */
   async live(version: number, timeoutMs = 60_000): Promise<void> {
-    for (const started = performance.now(); performance.now() - started < timeoutMs; await sleep(1)) {
-      const state = await this.appliance.dataplane.getState();
-      if (state.version >= version) return;
-    }
-    throw new Error(`version ${version} is not live after ${timeoutMs / 1000} s`);
+    const { refused } = await this.controller.config.awaitLive({ version, appliance: 'compute-1' }, { deadline: Date.now() + timeoutMs });
+    if (refused.length > 0) throw new Error(`the appliance refused ${refused.join('; ')}`);
   }
 
-  /** Packets from the pod to all of LOAD, as fast as the lcore takes them. */
-  async startLoad(): Promise<void> {
-    const state = await this.appliance.dataplane.attachPort({ name: POD.port, driver: 'generator', device: `${POD.address}>${LOAD},60` });
+  /** Packets from the pod to all of LOAD: so many a second, or as many as the lcore takes. */
+  async startLoad(packetsPerSecond?: number): Promise<void> {
+    const rate = packetsPerSecond === undefined ? '' : `,${packetsPerSecond}`;
+    const state = await this.appliance.dataplane.attachPort({ name: POD.port, driver: 'generator', device: `${POD.address}>${LOAD},60${rate}` });
     if (!state.up || state.interface === 0) throw new Error(`the load's port is not up: ${JSON.stringify(state)}`);
   }
 
