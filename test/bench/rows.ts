@@ -12,6 +12,9 @@ export interface Row {
   readonly bar?: { readonly kind: '≤' | '≥'; readonly limit: number };
 }
 
+/** Parts of a group by name, each of which stands for itself. */
+export type Group = Readonly<Record<string, (report: (row: Row) => void) => Promise<void>>>;
+
 /** Whether the row's bar is met; undefined without one. */
 export function isMet({ value, ratio, bar }: Row): boolean | undefined {
   if (!bar) return undefined;

@@ -1,9 +1,10 @@
-/** Forwarding on frames in memory: lookups, egress and ingress of the core that lcores run, against its C twin in the same run; then end to end over veth. */
+/** Forwarding on frames in memory: lookups, egress and ingress of the core that lcores run, against its C twin in the same run; end to end over veth; and frames that nobody would send. */
 import * as L from '../../../wasm-core/layout.ts';
 import * as R from '../../../wasm-core/records.ts';
 import { pinToOneProcessor } from '../affinity.ts';
 import { KEYS } from '../assembly/pool.ts';
-import type { Row } from '../rows.ts';
+import { fuzzRows } from '../fuzz.ts';
+import type { Group, Row } from '../rows.ts';
 import { interleave, median, Mismatch } from '../side.ts';
 import type { Comparison, Side } from '../side.ts';
 import { buildHarness, buildTwin } from '../twin/build.ts';
@@ -31,7 +32,9 @@ const WARM_UP = 120;
 
 const LIMITS = { egress: { warm: 1.25, cold: 1.2 }, ingress: { warm: 1.3, cold: 1.2 }, dir24: 1.35, poptrie: 1.4, manyVrfs: 1.3 };
 
-export async function forwarding(report: (row: Row) => void): Promise<void> {
+export const forwarding: Group = { core: coreRows, veth: endToEnd, fuzz: fuzzRows };
+
+async function coreRows(report: (row: Row) => void): Promise<void> {
   const harness = buildHarness();
   const program = buildTwin();
   const unpin = pinToOneProcessor();
@@ -48,7 +51,6 @@ export async function forwarding(report: (row: Row) => void): Promise<void> {
     await twin.end();
     unpin();
   }
-  await endToEnd(report);
 }
 
 /** All rows of one VRF with a million routes; returns ns per packet of egress, warm. */
