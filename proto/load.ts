@@ -50,7 +50,7 @@ export type Handlers<M> = {
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Of both ends. A peer that died without a word is noticed within time + timeout; an idle connection is not pinged
+ * Of both ends. A server that died without a word is noticed within time + timeout; an idle connection is not pinged by its client
  * (permit_without_calls is 0). The window lets one stream fill a path of 10 ms at 800 Mbit/s.
  */
 export const CHANNEL_OPTIONS: Readonly<grpc.ChannelOptions> = {
@@ -62,6 +62,12 @@ export const CHANNEL_OPTIONS: Readonly<grpc.ChannelOptions> = {
   // Certificates are checked by name and role (mgmt/pki), not by host; an IP address must not be a TLS server name (RFC 6066).
   'grpc.ssl_target_name_override': 'wrouter',
 };
+
+/**
+ * A server pings idle connections as well. Its clients are single threads, which compute for seconds now and then and answer no ping
+ * meanwhile: hung up on, they would send their next call into a connection that is closing, and have it refused.
+ */
+const SERVER_OPTIONS: Readonly<grpc.ChannelOptions> = { ...CHANNEL_OPTIONS, 'grpc.keepalive_timeout_ms': 20_000 };
 
 /** The address of a unix socket as gRPC wants it. */
 export const unixAddress = (path: string): string => `unix:${path}`;
@@ -128,7 +134,7 @@ export function createClient<M>(service: Service<M>, address: string, credential
 
 // ---- server ----------------------------------------------------------------------------------------------------------------
 /** A server with the shared channel settings. */
-export const createServer = (options: grpc.ServerOptions = {}): grpc.Server => new grpc.Server({ ...CHANNEL_OPTIONS, ...options });
+export const createServer = (options: grpc.ServerOptions = {}): grpc.Server => new grpc.Server({ ...SERVER_OPTIONS, ...options });
 
 /** Starts it on `address`; the number of the bound port (1 for a unix socket). */
 export function listen(server: grpc.Server, address: string, credentials: grpc.ServerCredentials): Promise<number> {
