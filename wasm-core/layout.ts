@@ -147,6 +147,8 @@ export const M_LABEL: usize = 48; // u32
 export const M_HASH: usize = 52; // u32 5-tuple hash
 /** u64: the VRF's LPM root during a lookup (over label and hash, which are made before and after it). */
 export const M_ROOT: usize = 48;
+/** u64 NB_MAC of the neighbour that it goes to, from encapsulate or ethernet-output on (over label and hash). */
+export const M_MAC: usize = 48;
 export const M_SCRATCH: usize = 56; // u32 what one loop or node leaves for the next: first load of a staged lookup, NH_WORD, neighbour
 export const M_FRAME: usize = 60; // u32 address of the frame's chunk
 

@@ -3,18 +3,16 @@
  * Nexts: transmit; neighbour when the tunnel's MAC is not known (the packet is then untouched).
  */
 import {
-  C_NEXTHOP, FRAME_SHIFT, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TOUCHED, LC_TRACING, M_L3, M_LENGTH, M_NH, M_SCRATCH, NB_MAC, NH_CHECKSUM, NH_INTERFACE,
-  NH_NEIGHBOUR,
+  C_NEXTHOP, FRAME_SHIFT, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_L3, M_LENGTH, M_MAC, M_NH, NH_CHECKSUM, NH_INTERFACE,
 } from '../layout';
-import { DROP_FRAME_CAPACITY, NODE_ENCAPSULATE, NODE_NEIGHBOUR, NODE_TRANSMIT } from '../generated';
+import { DROP_FRAME_CAPACITY, NODE_ENCAPSULATE, NODE_TRANSMIT } from '../generated';
 import { fold16 } from '../packet/checksum';
 import { swap16 } from '../packet/ethernet';
 import { IPV4_ID } from '../packet/ipv4';
-import { neighbourAt } from '../tables/neighbour';
 import { nexthopAt } from '../tables/nexthop';
-import { countersOf, countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
+import { fetchMacs } from './fetch-macs';
+import { countersOf, countNode, drop, listCount, listOf, setListCount } from './graph';
 import { insertTag } from './ethernet-output';
-import { isStale, nowMs, usableMac } from './neighbour-state';
 import { traceNode } from './trace';
 
 /** Outer IPv4, GRE and MPLS. */
@@ -23,15 +21,10 @@ const HEADERS_SIZE: u32 = 42;
 /** The template is written from here before the packet on; a tag needs four bytes more. */
 const TEMPLATE_SIZE: usize = 48;
 
-@inline
-export function nexthopCounter(counters: usize, id: u32): usize {
-  return counters + C_NEXTHOP + ((id as usize) << 4);
-}
-
 /** Packets and inner bytes of the next hop. */
 @inline
 export function countNexthop(counters: usize, id: u32, bytes: u32): void {
-  const counter: usize = nexthopCounter(counters, id);
+  const counter: usize = counters + C_NEXTHOP + ((id as usize) << 4);
   store<u64>(counter, load<u64>(counter) + 1);
   store<u64>(counter, load<u64>(counter, 8) + (bytes as u64), 8);
 }
@@ -40,37 +33,17 @@ export function encapsulate(lc: usize): void {
   const count: u32 = listCount(lc, NODE_ENCAPSULATE);
   if (count == 0) return;
   const counters: usize = countersOf(lc);
-  const now: u32 = nowMs(lc);
   const list: usize = listOf(lc, NODE_ENCAPSULATE);
   const end: usize = list + ((count as usize) << 2);
-  // Neighbours and counters first: the shorter the loop, the more of its cache misses overlap.
-  let touched: u32 = 0;
-  for (let at: usize = list; at != end; at += 4) {
-    const meta: usize = load<u32>(at) as usize;
-    const id: u32 = load<u32>(meta, M_NH);
-    const neighbour: u32 = load<u32>(nexthopAt(id), NH_NEIGHBOUR);
-    store<u32>(meta, neighbour, M_SCRATCH);
-    touched ^= load<u32>(neighbourAt(neighbour)) ^ load<u32>(nexthopCounter(counters, id));
-  }
-  store<u32>(lc, touched, LC_TOUCHED);
+  fetchMacs(lc, list, end);
   const transmitList: usize = listOf(lc, NODE_TRANSMIT);
   let transmitNext: usize = transmitList + ((listCount(lc, NODE_TRANSMIT) as usize) << 2);
   for (let at: usize = list; at != end; at += 4) {
     const meta: usize = load<u32>(at) as usize;
     const id: u32 = load<u32>(meta, M_NH);
     const nexthop: usize = nexthopAt(id);
-    const neighbour: usize = neighbourAt(load<u32>(meta, M_SCRATCH));
-    let mac: u64 = load<u64>(neighbour, NB_MAC);
-    if (isStale(neighbour, now)) {
-      // Asking it puts a request into transmit's list.
-      setListCount(lc, NODE_TRANSMIT, ((transmitNext - transmitList) >> 2) as u32);
-      mac = usableMac(lc, load<u32>(meta, M_SCRATCH), now);
-      transmitNext = transmitList + ((listCount(lc, NODE_TRANSMIT) as usize) << 2);
-    }
-    if (mac == 0) {
-      enqueue(lc, NODE_NEIGHBOUR, meta);
-      continue;
-    }
+    const mac: u64 = load<u64>(meta, M_MAC);
+    if (mac == 0) continue; // it waits
     const l3: usize = load<u32>(meta, M_L3) as usize;
     const length: u32 = load<u16>(meta, M_LENGTH);
     if ((l3 & (((1 as usize) << FRAME_SHIFT) - 1)) < TEMPLATE_SIZE + 4) {

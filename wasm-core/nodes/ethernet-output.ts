@@ -2,18 +2,12 @@
  * ethernet-output: the Ethernet header of a packet that leaves plainly. docs/forwarding.md §8.5.
  * Nexts: transmit; neighbour when the MAC is not known (the packet is then untouched).
  */
-import {
-  FRAME_SHIFT, IF_MAC, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TOUCHED, LC_TRACING, M_L3, M_LENGTH, M_NH, M_SCRATCH, M_TX_IF, NB_MAC, NH_KIND,
-  NH_NEIGHBOUR, NHK_RESOLVE,
-} from '../layout';
-import { DROP_FRAME_CAPACITY, NODE_ETHERNET_OUTPUT, NODE_NEIGHBOUR, NODE_TRANSMIT } from '../generated';
+import { FRAME_SHIFT, IF_MAC, IF_VLAN, INTERFACE_SHIFT, INTERFACES, LC_TRACING, M_L3, M_LENGTH, M_MAC, M_NH, M_TX_IF } from '../layout';
+import { DROP_FRAME_CAPACITY, NODE_ETHERNET_OUTPUT, NODE_TRANSMIT } from '../generated';
 import { ETHERNET_SIZE, TYPE_IPV4, TYPE_VLAN } from '../packet/ethernet';
-import { IPV4_DESTINATION } from '../packet/ipv4';
-import { neighbourAt, neighbourFind } from '../tables/neighbour';
-import { nexthopAt } from '../tables/nexthop';
-import { countNexthop, nexthopCounter } from './encapsulate';
-import { countersOf, countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
-import { isStale, nowMs, usableMac } from './neighbour-state';
+import { countNexthop } from './encapsulate';
+import { fetchMacs } from './fetch-macs';
+import { countersOf, countNode, drop, listCount, listOf, setListCount } from './graph';
 import { traceNode } from './trace';
 
 /** Moves both MACs of the frame at `frame` four bytes down and puts an 802.1Q tag behind them. */
@@ -25,30 +19,13 @@ export function insertTag(frame: usize, vlan: u32): void {
   store<u32>(frame - 4, TYPE_VLAN | ((bswap<u32>(vlan) >>> 16) << 16), 12);
 }
 
-/** The neighbour of a packet for whoever has its destination address, as neighbourFind. */
-function resolve(meta: usize): u32 {
-  return neighbourFind(load<u16>(meta, M_TX_IF), load<u32>(load<u32>(meta, M_L3) as usize, IPV4_DESTINATION));
-}
-
 export function ethernetOutput(lc: usize): void {
   const count: u32 = listCount(lc, NODE_ETHERNET_OUTPUT);
   if (count == 0) return;
   const counters: usize = countersOf(lc);
-  const now: u32 = nowMs(lc);
   const list: usize = listOf(lc, NODE_ETHERNET_OUTPUT);
   const end: usize = list + ((count as usize) << 2);
-  // Neighbours and counters first: the shorter the loop, the more of its cache misses overlap.
-  let touched: u32 = 0;
-  for (let at: usize = list; at != end; at += 4) {
-    const meta: usize = load<u32>(at) as usize;
-    const id: u32 = load<u32>(meta, M_NH);
-    const nexthop: usize = nexthopAt(id);
-    let neighbour: u32 = load<u32>(nexthop, NH_NEIGHBOUR);
-    if (<u32>load<u8>(nexthop, NH_KIND) == NHK_RESOLVE) neighbour = resolve(meta);
-    store<u32>(meta, neighbour, M_SCRATCH);
-    touched ^= load<u32>(neighbourAt(neighbour)) ^ load<u32>(nexthopCounter(counters, id));
-  }
-  store<u32>(lc, touched, LC_TOUCHED);
+  fetchMacs(lc, list, end);
   const transmitList: usize = listOf(lc, NODE_TRANSMIT);
   let transmitNext: usize = transmitList + ((listCount(lc, NODE_TRANSMIT) as usize) << 2);
   for (let at: usize = list; at != end; at += 4) {
@@ -56,18 +33,8 @@ export function ethernetOutput(lc: usize): void {
     const id: u32 = load<u32>(meta, M_NH);
     const l3: usize = load<u32>(meta, M_L3) as usize;
     const index: u32 = load<u16>(meta, M_TX_IF);
-    const neighbour: usize = neighbourAt(load<u32>(meta, M_SCRATCH));
-    let mac: u64 = load<u64>(neighbour, NB_MAC);
-    if (isStale(neighbour, now)) {
-      // Asking it puts a request into transmit's list.
-      setListCount(lc, NODE_TRANSMIT, ((transmitNext - transmitList) >> 2) as u32);
-      mac = usableMac(lc, load<u32>(meta, M_SCRATCH), now);
-      transmitNext = transmitList + ((listCount(lc, NODE_TRANSMIT) as usize) << 2);
-    }
-    if (mac == 0) {
-      enqueue(lc, NODE_NEIGHBOUR, meta);
-      continue;
-    }
+    const mac: u64 = load<u64>(meta, M_MAC);
+    if (mac == 0) continue; // it waits
     if ((l3 & (((1 as usize) << FRAME_SHIFT) - 1)) < (ETHERNET_SIZE as usize) + 4) {
       drop(lc, meta, DROP_FRAME_CAPACITY);
       continue;

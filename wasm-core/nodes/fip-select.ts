@@ -60,6 +60,20 @@ function selectFromChain(counters: usize, meta: usize, first: usize): void {
   else store<u32>(meta, 0, M_SNAT);
 }
 
+/** One floating IP against the native route: the longer match wins. */
+function compete(counters: usize, meta: usize, lane: usize): void {
+  const destination: u32 = load<u32>(meta, M_DST);
+  const native: u32 = nativeMatch(meta, destination);
+  const leaf: u32 = lpmMatch(load<u64>(meta, M_ROOT), destination, load<u32>(meta, M_SCRATCH));
+  if ((leaf >>> LEAF_LENGTH_SHIFT) > (native >>> LEAF_LENGTH_SHIFT)) {
+    if (load<u32>(lane, FIP_NEW) != load<u32>(meta, M_SRC)) { // else it only permits the address
+      choose(counters, meta, lane, load<u32>(lane, FIP_TAG) >>> TAG_VRF_SHIFT, leaf);
+      return;
+    }
+  }
+  store<u32>(meta, 0, M_SNAT);
+}
+
 export function fipSelect(lc: usize): void {
   const count: u32 = listCount(lc, NODE_FIP_SELECT);
   if (count == 0) return;
@@ -82,29 +96,25 @@ export function fipSelect(lc: usize): void {
     const meta: usize = load<u32>(at) as usize;
     const lane: usize = load<u32>(meta, M_SNAT) as usize;
     const tag: u32 = load<u32>(lane, FIP_TAG);
-    const destination: u32 = load<u32>(meta, M_DST);
     store<u32>(nexthopNext, meta as u32);
     nexthopNext += 4;
     if ((tag & TAG_CHAIN) != 0) {
       selectFromChain(counters, meta, load<u32>(lane, FIP_NEW) as usize);
       continue;
     }
-    const root: u64 = load<u64>(meta, M_ROOT);
-    const word: u32 = load<u32>(meta, M_SCRATCH);
-    const native: u32 = nativeMatch(meta, destination);
-    let leaf: u32 = 0;
-    let wins: bool = false;
-    if (native == 0) {
-      // Any match wins, however long: the common case asks for no length.
-      leaf = lpmLeaf(root, destination, word);
-      wins = (leaf & LEAF_NH_MASK) != 0;
-    } else {
-      leaf = lpmMatch(root, destination, word);
-      wins = (leaf >>> LEAF_LENGTH_SHIFT) > (native >>> LEAF_LENGTH_SHIFT);
+    if ((load<u32>(meta, M_LPM) & LEAF_NH_MASK) != 0) {
+      compete(counters, meta, lane);
+      continue;
     }
-    if (wins) wins = load<u32>(lane, FIP_NEW) != load<u32>(meta, M_SRC); // else it only permits the address
-    if (wins) choose(counters, meta, lane, tag >>> TAG_VRF_SHIFT, leaf);
-    else store<u32>(meta, 0, M_SNAT);
+    // Any match wins, however long: the common case asks for no length.
+    const leaf: u32 = lpmLeaf(load<u64>(meta, M_ROOT), load<u32>(meta, M_DST), load<u32>(meta, M_SCRATCH));
+    if ((leaf & LEAF_NH_MASK) != 0) {
+      if (load<u32>(lane, FIP_NEW) != load<u32>(meta, M_SRC)) { // else it only permits the address
+        choose(counters, meta, lane, tag >>> TAG_VRF_SHIFT, leaf);
+        continue;
+      }
+    }
+    store<u32>(meta, 0, M_SNAT);
   }
   setListCount(lc, NODE_NEXTHOP, ((nexthopNext - nexthopList) >> 2) as u32);
   if (load<u32>(lc, LC_TRACING) != 0) traceNode(lc, NODE_FIP_SELECT);

@@ -74,13 +74,12 @@ export function ip4Input(lc: usize): void {
       }
     }
     const index: u32 = load<u16>(meta, M_RX_IF);
-    const iface: usize = INTERFACES + ((index as usize) << INTERFACE_SHIFT);
+    const iface: usize = (index as usize) << INTERFACE_SHIFT; // from INTERFACES on
     const source: u32 = load<u32>(meta, M_SRC);
-    const kind: u32 = load<u8>(iface, IF_KIND);
-    const ifFlags: u32 = load<u8>(iface, IF_FLAGS);
-    const vrf: u32 = load<u32>(iface, IF_VRF);
+    const kind: u32 = load<u8>(iface, INTERFACES + IF_KIND);
+    const vrf: u32 = load<u32>(iface, INTERFACES + IF_VRF);
     store<u32>(meta, vrf, M_VRF);
-    if (load<u32>(meta, M_DST) == load<u32>(iface, IF_ADDRESS)) {
+    if (load<u32>(meta, M_DST) == load<u32>(iface, INTERFACES + IF_ADDRESS)) {
       if (kind == IFK_FABRIC) {
         if (<u32>load<u8>(meta, M_PROTOCOL) == PROTOCOL_GRE) {
           if ((<u32>load<u16>(meta, M_FLAGS) & (MF_FRAGMENT | MF_FIRST_FRAGMENT)) != 0) {
@@ -93,19 +92,17 @@ export function ip4Input(lc: usize): void {
           continue;
         }
       }
-      toOwnAddress(lc, meta, iface);
+      toOwnAddress(lc, meta, INTERFACES + iface);
       continue;
     }
     if (kind == IFK_WORKLOAD) {
-      let look: bool = (ifFlags & IFF_FIP_SOURCE) != 0;
-      if ((ifFlags & IFF_SOURCE_CHECK) != 0) {
-        if (source != load<u32>(iface, IF_WORKLOAD)) {
-          store<u16>(meta, (<u32>load<u16>(meta, M_FLAGS) | MF_SOURCE_UNPROVED) as u16, M_FLAGS);
-          look = true;
-        }
-      }
-      if (look) store<u32>(meta, fipBucket(FIP_PRIVATE, index, source) as u32, M_SNAT);
-    } else if ((ifFlags & IFF_RPF) != 0) {
+      // Another source than the workload's own makes a source check of the look into the table.
+      const own: u32 = load<u32>(iface, INTERFACES + IF_WORKLOAD);
+      const flags: u32 = load<u8>(iface, INTERFACES + IF_FLAGS);
+      const unproved: u32 = source != own ? flags & IFF_SOURCE_CHECK : 0;
+      if (unproved != 0) store<u16>(meta, (<u32>load<u16>(meta, M_FLAGS) | MF_SOURCE_UNPROVED) as u16, M_FLAGS);
+      if ((unproved | (flags & IFF_FIP_SOURCE)) != 0) store<u32>(meta, fipBucket(FIP_PRIVATE, index, source) as u32, M_SNAT);
+    } else if ((<u32>load<u8>(iface, INTERFACES + IF_FLAGS) & IFF_RPF) != 0) {
       if (!leavesBy(vrf, source, index)) {
         drop(lc, meta, DROP_RPF_FAILED);
         continue;
