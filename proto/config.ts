@@ -112,7 +112,7 @@ export interface Subnet {
   addrFromStart: boolean;
 }
 
-/** How an appliance looks up routes of the VRF: DIR-24-8 for few big ones, Poptrie for the many. */
+/** How an appliance looks up routes of the VRF: by default a table of ranges for few routes, Poptrie for more, DIR-24-8 for few big ones. */
 export type VrfKind = 'VRF_KIND_AUTO' | 'VRF_KIND_DIR24' | 'VRF_KIND_POPTRIE';
 
 /** domain:project:network:pool */

@@ -225,7 +225,7 @@ export const MAX_VRFS: u32 = 65536;
 export const VRFS: usize = 0x01200000;
 export const VRF_SHIFT: usize = 6;
 
-/** u64, published by one store: low word table base, then u8 kind (LPM_*), u8 shift (32 - s, Poptrie). */
+/** u64, published by one store: low word table base, then u8 kind (LPM_*), u8 shift (32 - s, Poptrie and range table of 2^s). */
 export const VRF_LPM: usize = 0;
 export const VRF_LPM_KIND: usize = 4; // u8 within VRF_LPM
 export const VRF_LPM_SHIFT: usize = 5; // u8 within VRF_LPM
@@ -240,6 +240,8 @@ export const VRF_BYTES: usize = 20;
 export const VRF_PREFERRED: usize = 24;
 export const VRF_REFS: usize = 28;
 export const VRF_WIDE: usize = 32;
+/** Routes that its range table was made for. */
+export const VRF_BUILT: usize = 36;
 /** u8: it outgrew the groups of a DIR-24-8 slot; until it is empty or told otherwise it stays a Poptrie. */
 export const VRF_NO_DIR24: usize = 25;
 
@@ -252,6 +254,8 @@ export const VRFF_EXTERNAL: u32 = 4;
 export const LPM_EMPTY: u32 = 0;
 export const LPM_DIR24: u32 = 1;
 export const LPM_POPTRIE: u32 = 2;
+/** Only by the core's own choice, for few routes. */
+export const LPM_RANGES: u32 = 4;
 
 /** An LPM result: next-hop id in the low bits, match length + 1 above; 0 = no route. Poptrie leaves are stored so. */
 export const LEAF_NH_MASK: u32 = 0x000FFFFF;

@@ -1,7 +1,7 @@
 /** Tables as rows of text, for `show` commands; columns: docs/tables.md. */
 import {
   INTERFACES, INTERFACE_SHIFT, IF_FLAGS, IF_MAC, IFK_FABRIC, IFK_WORKLOAD, IFK_EXTERNAL, IFF_UP, IFF_SOURCE_CHECK, IFF_PROXY_ARP, IFF_FIP_SOURCE,
-  IFF_FIP_DESTINATION, IFF_RPF, VRFS, VRF_SHIFT, VRF_LPM_KIND, VRF_MSS, VRF_ROUTES, VRFF_RPF, VRFF_EXTERNAL, LPM_DIR24, LPM_POPTRIE, LEAF_NH_MASK,
+  IFF_FIP_DESTINATION, IFF_RPF, VRFS, VRF_SHIFT, VRF_LPM_KIND, VRF_MSS, VRF_ROUTES, VRFF_RPF, VRFF_EXTERNAL, LPM_DIR24, LPM_POPTRIE, LPM_RANGES, LEAF_NH_MASK,
   LEAF_LENGTH_SHIFT, NEXTHOPS, NEXTHOP_SHIFT, NEXTHOP_REFS, NH_KIND, NH_MTU, NHK_DISCARD, NHK_RECEIVE, NHK_INTERFACE, NHK_RESOLVE, NHK_TUNNEL_GRE, NHK_ECMP,
   NHK_VRF, NHF_EXTERNAL, NHF_FIP, FIPD_INGRESS, FIPD_EGRESS, FIPD_BOTH, NEIGHBOURS, MAX_NEIGHBOURS, NEIGHBOUR_SHIFT, NB_KEY, NB_MAC, NB_SEEN_MS, NB_HELD,
   NB_FLAGS, NBF_STATIC, NB_REACHABLE_MS, VRF_BYTES,
@@ -32,7 +32,7 @@ const NEXTHOP_KINDS: Readonly<Record<number, string>> = {
   [NHK_DISCARD]: 'discard', [NHK_RECEIVE]: 'receive', [NHK_INTERFACE]: 'interface', [NHK_RESOLVE]: 'resolve', [NHK_TUNNEL_GRE]: 'tunnel-gre', [NHK_ECMP]: 'ecmp', [NHK_VRF]: 'vrf',
 };
 const DIRECTIONS: Readonly<Record<number, string>> = { [FIPD_INGRESS]: 'ingress', [FIPD_EGRESS]: 'egress', [FIPD_BOTH]: 'both', [FLD_PERMIT]: 'permit' };
-const LPM_KINDS: Readonly<Record<number, string>> = { [LPM_DIR24]: 'dir-24-8', [LPM_POPTRIE]: 'poptrie' };
+const LPM_KINDS: Readonly<Record<number, string>> = { [LPM_DIR24]: 'dir-24-8', [LPM_POPTRIE]: 'poptrie', [LPM_RANGES]: 'ranges' };
 
 const flagText = (value: number, names: Readonly<Record<number, string>>): string => Object.entries(names).filter(([bit]) => (value & Number(bit)) !== 0).map(([, name]) => name).join(' ');
 

@@ -11,7 +11,10 @@ import { ecmpFree } from './ecmp';
 import { fipFreeRecord, fipSettleLane } from './fip-writer';
 import { neighbourGiveBack, neighbourRetire } from './neighbour-writer';
 import { nexthopFree } from './nexthop-writer';
+import { heapGive } from './heap';
 import { poptrieFree, poptrieFreeSlot } from './poptrie';
+import { rangesFree } from './ranges-build';
+import { rangesSettle } from './ranges-writer';
 import { addTo, LIMBO, LIMBO_ENTRIES, W_LIMBO_BYTES, W_LIMBO_HEAD, W_LIMBO_TAIL } from './writer';
 
 /** What the reference of an entry names. */
@@ -24,6 +27,9 @@ export const LIMBO_FIP: u32 = 6; // address of a floating-IP record
 export const LIMBO_NEXTHOP: u32 = 7; // id
 export const LIMBO_ECMP: u32 = 8; // NH_AUX of a group whose member array was replaced
 export const LIMBO_NEIGHBOUR: u32 = 9; // index
+export const LIMBO_WINDOW: u32 = 10; // window of a range table, with all below it
+export const LIMBO_LINE: u32 = 11; // line of a range table that links to its content
+export const LIMBO_BLOCK: u32 = 12; // block of the trie heap
 
 const E_REFERENCE: usize = 0;
 const E_KIND: usize = 4;
@@ -122,4 +128,7 @@ function giveBack(kind: u32, reference: u32): void {
   else if (kind == LIMBO_NEXTHOP) nexthopFree(reference);
   else if (kind == LIMBO_ECMP) ecmpFree(reference);
   else if (kind == LIMBO_NEIGHBOUR) neighbourGiveBack(reference);
+  else if (kind == LIMBO_WINDOW) rangesFree(reference as usize);
+  else if (kind == LIMBO_LINE) rangesSettle(reference as usize);
+  else if (kind == LIMBO_BLOCK) heapGive(reference as usize);
 }

@@ -1,7 +1,8 @@
 /**
  * The trie heap: 1 GiB in pages of 64 KiB. A page holds blocks of one class, or is part of a run for a large direct table.
  *
- * Classes 0..31 are leaf blocks of 8, 16 .. 256 bytes; classes 32..95 are node blocks of 32, 64 .. 2048 bytes, aligned to 32.
+ * Classes 0..31 are leaf blocks of 8, 16 .. 256 bytes; classes 32..95 are node blocks of 32, 64 .. 2048 bytes, aligned to 32; classes
+ * 96..99 are 4, 8, 16 and 32 KiB. A block of a power of two is aligned to its size.
  * A page whose last block comes back is free for any class, so memory moves between them. A block's class is its page's.
  */
 import { TRIE_HEAP, TRIE_HEAP_SIZE } from '../layout';
@@ -11,6 +12,8 @@ const PAGE_SHIFT: usize = 16;
 const PAGE_SIZE: u32 = 65536;
 const PAGES: u32 = (TRIE_HEAP_SIZE >> 16) as u32;
 const NODE_CLASSES: u32 = 32;
+const LARGE_CLASSES: u32 = 96;
+const LARGE_SIZE: u32 = 4096; // of the first of them
 
 const P_CLASS: usize = 0; // u16: class + 1, 0 = free, PAGE_RUN = first page of a run, PAGE_REST = another one
 const P_USED: usize = 2; // u16 blocks handed out
@@ -26,15 +29,17 @@ export function heapInit(): void {
   store<u32>(W_PAGES_FREE, PAGES);
 }
 
-/** Class of a block of `bytes`, which holds nodes or only leaves. */
+/** Class of a block of `bytes`, 32 KiB at most, which holds nodes or only leaves. */
 @inline
 export function heapClass(bytes: u32, hasNodes: u32): u32 {
+  if (bytes > LARGE_SIZE >> 1) return LARGE_CLASSES + 32 - clz<u32>((bytes - 1) / LARGE_SIZE);
   if (hasNodes != 0) return NODE_CLASSES - 1 + ((bytes + 31) >> 5);
   return ((bytes + 7) >> 3) - 1;
 }
 
 @inline
 export function heapClassSize(blockClass: u32): u32 {
+  if (blockClass >= LARGE_CLASSES) return LARGE_SIZE << (blockClass - LARGE_CLASSES);
   return blockClass < NODE_CLASSES ? (blockClass + 1) << 3 : (blockClass - NODE_CLASSES + 1) << 5;
 }
 

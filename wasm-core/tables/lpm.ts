@@ -10,9 +10,10 @@
  * Addresses are words in network order.
  */
 import {
-  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_CHANGES, H_DIR24_MOVING, H_ZERO, HEADER, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, LPM_DIR24, LPM_POPTRIE,
+  DIR24, DIR24_DEPTH, DIR24_GROUP_DEPTH, DIR24_GROUPS, H_DIR24_CHANGES, H_DIR24_MOVING, H_ZERO, HEADER, LEAF_LENGTH_SHIFT, LEAF_NH_MASK, LPM_DIR24, LPM_POPTRIE, LPM_RANGES,
   POPTRIE_LEAF, VRF_SHIFT, VRFS,
 } from '../layout';
+import { rangeLeaf, rangeLine } from './ranges';
 
 /** A Poptrie node is 32 bytes: bit v of the vector = child v is a node, bit v of the leaf vector = a new leaf begins at v. */
 export const PN_VECTOR: usize = 0; // u64
@@ -35,6 +36,16 @@ export function lpmRoot(vrf: u32): u64 {
   return load<u64>((vrf as usize) << VRF_SHIFT, VRFS);
 }
 
+/** Poptries and range tables keep the match length with the next hop. */
+@inline
+function hasLengths(root: u64): bool {
+  return (((root >> 32) as u32) & 0xFF) >= LPM_POPTRIE;
+}
+
+function rangesLookup(root: u64, key: u32): u32 {
+  return rangeLeaf(rangeLine((root as u32) as usize, (root >> 40) as u32, key), key) | POPTRIE_LEAF;
+}
+
 /** First word of a lookup, the load that misses: a direct-table entry or a DIR-24-8 entry. */
 @inline
 export function lpmFirst(root: u64, address: u32): u32 {
@@ -43,6 +54,7 @@ export function lpmFirst(root: u64, address: u32): u32 {
   const base: usize = (root as u32) as usize;
   if (kind == LPM_POPTRIE) return load<u32>(base + (((key >> ((root >> 40) as u32)) as usize) << 2));
   if (kind == LPM_DIR24) return load<u16>(base + (((key >> 8) as usize) << 1));
+  if (kind == LPM_RANGES) return rangesLookup(root, key);
   return 0;
 }
 
@@ -53,6 +65,7 @@ export function lpmEntry(root: u64, address: u32): usize {
   const kind: u32 = ((root >> 32) as u32) & 0xFF;
   const base: usize = (root as u32) as usize;
   if (kind == LPM_DIR24) return base + (((key >> 8) as usize) << 1);
+  if (kind == LPM_RANGES) return rangeLine(base, (root >> 40) as u32, key);
   if (kind == LPM_POPTRIE) return base + (((key >> ((root >> 40) as u32)) as usize) << 2);
   return HEADER + H_ZERO; // an empty table begins with no route
 }
@@ -60,7 +73,7 @@ export function lpmEntry(root: u64, address: u32): usize {
 /** From a first word to the next hop; length bits are there for a Poptrie, 0 for DIR-24-8. */
 @inline
 function lpmRest(root: u64, address: u32, first: u32): u32 {
-  if ((((root >> 32) as u32) & 0xFF) == LPM_POPTRIE) return poptrieRest(root, address, first);
+  if (hasLengths(root)) return poptrieRest(root, address, first);
   const entry: u32 = first & 0xFFFF;
   if (entry < DIR24_GROUP) return entry;
   return dir24Group(root, address, entry);
@@ -70,7 +83,7 @@ function lpmRest(root: u64, address: u32, first: u32): u32 {
 @inline
 export function lpmMatch(root: u64, address: u32, first: u32): u32 {
   const kind: u32 = ((root >> 32) as u32) & 0xFF;
-  if (kind == LPM_POPTRIE) return poptrieRest(root, address, first);
+  if (kind >= LPM_POPTRIE) return poptrieRest(root, address, first);
   if (kind == LPM_DIR24) return dir24Lookup((root as u32) as usize, address);
   return 0;
 }
@@ -117,7 +130,7 @@ export function poptrieLeaf(root: u64, address: u32, first: usize): usize {
 /** The result of what nodes/fetch-leaves made of a first word: next hop; length bits are there for a Poptrie, 0 for DIR-24-8. */
 @inline
 export function lpmLeaf(root: u64, address: u32, word: u32): u32 {
-  if ((((root >> 32) as u32) & 0xFF) == LPM_POPTRIE) return word & ~POPTRIE_LEAF;
+  if (hasLengths(root)) return word & ~POPTRIE_LEAF;
   const entry: u32 = word & 0xFFFF;
   if (entry < DIR24_GROUP) return entry;
   return dir24Group(root, address, entry);

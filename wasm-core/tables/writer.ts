@@ -40,6 +40,8 @@ export const W_BUILD_BYTES: usize = WORDS + 164;
 /** Keys in the public and the private table. */
 export const W_PUBLIC_KEYS: usize = WORDS + 172;
 export const W_PRIVATE_KEYS: usize = WORDS + 176;
+/** Result of all routes that are shorter than a block of a range table (LEAF_*): see ranges-build.ts. */
+export const W_INHERITED: usize = WORDS + 180;
 /** Nothing is ever written here but zero: see `fence`. */
 const W_FENCE: usize = WORDS + 168;
 /** DIR-24-8 slots, 16 bytes each: see dir24.ts. */
@@ -62,6 +64,9 @@ export const HEAP_PAGES: usize = WRITERS + 0x00E00000; // 16 bytes by page
 export const DRAFT: usize = WRITERS + 0x00E40000;
 /** Six-bit strides under construction, 512 bytes by level: u32 leaf x 64, u32 RIB node x 64. */
 export const STRIDES: usize = WRITERS + 0x00E41000;
+/** Ranges of one line under construction: u32 each. No stride is at the same time. */
+export const RANGE_STARTS: usize = STRIDES;
+export const RANGE_LEAVES: usize = STRIDES + 64;
 export const DIRTY_BITS: usize = WRITERS + 0x00E48000; // bit by slot of the direct table
 export const DIRTY_SLOTS: usize = WRITERS + 0x00E50000; // u32 list of them
 export const ECMP_GENERATIONS: usize = WRITERS + 0x00F00000; // u8 by slot of the ECMP region

@@ -18,6 +18,7 @@ const test = suite('readers under a writer');
 const POPTRIE = 1;
 const DIR24 = 2;
 const CONVERTED = 3;
+const RANGES = 4;
 const STEPS = 6000;
 const NEXTHOPS = 200;
 const READERS = 2;
@@ -77,8 +78,8 @@ function deltas(tables: Tables): [number, number][] {
 
 test('no answer is wrong, torn, or of a table that is gone', async () => {
   const tables = new Tables({ fipBuckets: 16384 });
-  tables.apply(vrf(POPTRIE, L.LPM_POPTRIE), vrf(DIR24, L.LPM_DIR24), vrf(CONVERTED), ...discards(1, NEXTHOPS), iface({ id: 1, vrf: POPTRIE }));
-  const vrfs = [POPTRIE, DIR24, CONVERTED];
+  tables.apply(vrf(POPTRIE, L.LPM_POPTRIE), vrf(DIR24, L.LPM_DIR24), vrf(CONVERTED), vrf(RANGES), ...discards(1, NEXTHOPS), iface({ id: 1, vrf: POPTRIE }));
+  const vrfs = [POPTRIE, DIR24, CONVERTED, RANGES];
   const scripts = vrfs.map(script);
   for (const { steps } of scripts) assert.is(steps.length, STEPS);
   const answers = new Uint32Array(new SharedArrayBuffer(4 * STEPS * ADDRESSES.length * vrfs.length));
@@ -94,8 +95,8 @@ test('no answer is wrong, torn, or of a table that is gone', async () => {
   const fewestReads = (): number => Math.min(...progress.subarray(READS));
   while (fewestReads() === 0 && ended === 0) await new Promise((resolve) => setTimeout(resolve, 20));
 
-  // Away from the addresses: makes the direct table of a Poptrie grow and shrink.
-  const ballast = (nexthop: number): PackedRecord[] => Array.from({ length: 700 }, (_, i) => route(POPTRIE, 0xC0000000 + i * 256, 24, nexthop));
+  // Away from the addresses: makes the first level of a Poptrie or a range table grow and shrink.
+  const ballast = (id: number, nexthop: number): PackedRecord[] => Array.from({ length: 700 }, (_, i) => route(id, 0xC0000000 + i * 256, 24, nexthop));
   const next = random(99);
   const end = performance.now() + Number(values.seconds) * 1000;
   let step = 0;
@@ -112,8 +113,8 @@ test('no answer is wrong, torn, or of a table that is gone', async () => {
       step += batch;
       Atomics.store(progress, DONE, step);
       tables.apply(floatingIp({ ...FIP, private: INNER[next(3)]! }));
-      if (next(500) === 0) tables.applyAll(ballast(next(2) === 0 ? 0 : 3).filter((r) => isNews(tables, r)));
-      if (next(2000) === 0) assert.is(tables.exports.convert(CONVERTED, 1 + next(2)), R.RESULT_OK);
+      if (next(500) === 0) tables.applyAll(ballast(next(2) === 0 ? POPTRIE : RANGES, next(2) === 0 ? 0 : 3).filter((r) => isNews(tables, r)));
+      if (next(2000) === 0) assert.is(tables.exports.convert(CONVERTED, next(3)), R.RESULT_OK);
       tables.exports.advance();
       waiting = Math.max(waiting, tables.exports.collect());
       if (step % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -129,7 +130,7 @@ test('no answer is wrong, torn, or of a table that is gone', async () => {
   console.log(`${step} steps; readers: ${JSON.stringify(judged)}; at most ${waiting} bytes waited`);
 });
 
-for (const [name, kind, length] of [['an entry', L.LPM_DIR24, 24], ['an entry of a group', L.LPM_DIR24, 32], ['a leaf', L.LPM_POPTRIE, 14], ['a slot', L.LPM_POPTRIE, 24]] as const) {
+for (const [name, kind, length] of [['an entry', L.LPM_DIR24, 24], ['an entry of a group', L.LPM_DIR24, 32], ['a leaf', L.LPM_POPTRIE, 14], ['a slot', L.LPM_POPTRIE, 24], ['a line', 0, 24], ['a result in a line', 0, 9]] as const) {
   test(`next hop and length of ${name} always belong together`, async () => {
     const tables = new Tables();
     const address = 0x0A200000;
@@ -165,7 +166,7 @@ for (const [name, kind, length] of [['an entry', L.LPM_DIR24, 24], ['an entry of
 /** Withdrawals of what is not there are left out. */
 function isNews(tables: Tables, record: PackedRecord): boolean {
   const view = new DataView(record.bytes.buffer);
-  return view.getUint32(R.RT_NEXTHOP, true) !== 0 || tables.lookup(POPTRIE, view.getUint32(R.RT_PREFIX))?.[1] === 24;
+  return view.getUint32(R.RT_NEXTHOP, true) !== 0 || tables.lookup(view.getUint32(R.RT_VRF, true), view.getUint32(R.RT_PREFIX))?.[1] === 24;
 }
 
 test.run();

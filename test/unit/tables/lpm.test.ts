@@ -1,4 +1,4 @@
-// Longest prefix match of both kinds against a plain model, under inserts, changes, withdrawals and conversions.
+// Longest prefix match of all three kinds against a plain model, under inserts, changes, withdrawals and conversions.
 // limit: 300 s
 import * as assert from 'uvu/assert';
 import fc from 'fast-check';
@@ -108,18 +108,78 @@ test('DIR-24-8: random routes', () => {
   fc.assert(fc.property(operations, (ops) => runOperations(L.LPM_DIR24, ops, () => {})), { numRuns: 40 });
 });
 
+test('range table: random routes', () => {
+  fc.assert(fc.property(operations, (ops) => runOperations(0, ops, () => {
+    if (tables.lpmKind(VRF) !== L.LPM_EMPTY) assert.is(tables.lpmKind(VRF), L.LPM_RANGES);
+  })), { numRuns: 1000 });
+});
+
 test('kinds converted into each other after every batch', () => {
+  const kinds = [[L.LPM_DIR24, L.LPM_DIR24], [L.LPM_POPTRIE, L.LPM_POPTRIE], [0, L.LPM_RANGES]] as const;
   fc.assert(
     fc.property(operations, (ops) => runOperations(0, ops, (n) => {
-      const kind = n % 2 === 0 ? L.LPM_DIR24 : L.LPM_POPTRIE;
-      assert.is(tables.exports.convert(VRF, kind), R.RESULT_OK);
+      const [preferred, kind] = kinds[n % 3]!;
+      assert.is(tables.exports.convert(VRF, preferred), R.RESULT_OK);
       if (tables.lpmKind(VRF) !== L.LPM_EMPTY) assert.is(tables.lpmKind(VRF), kind);
     })),
     { numRuns: 25 },
   );
 });
 
-for (const [name, kind] of [['Poptrie', L.LPM_POPTRIE], ['DIR-24-8', L.LPM_DIR24]] as const) {
+/** A table's bytes by the writer's account must be what it takes from the heap, and what one built at once takes is a bound for it. */
+test('range table: routes crowd in few places, come and go for long', () => {
+  const next = random(4711);
+  const model = new LpmModel();
+  tables.reclaim();
+  const before = tables.heapBytes();
+  tables.apply(vrf(VRF));
+  // Host routes of some networks, networks in a larger one, and the whole space; always below a default route.
+  const draw = [
+    (): number[] => [0x65650000 + (next(4) << 8) + next(256), 32],
+    (): number[] => [0x0A200000 + (next(512) << 8), 24],
+    (): number[] => [0x0A200000 + next(2 ** 14) * 4, 30],
+    (): number[] => { const length = 8 + next(25); return [next(2 ** 32) & mask(length), length]; },
+    (): number[] => { const length = next(12); return [next(2 ** 32) & mask(length), length]; },
+  ];
+  const known: [number, number][] = [];
+  const touched = new Set<number>([0, 0xFFFFFFFF]);
+  for (let round = 0; round < 400; round++) {
+    const batch: PackedRecord[] = [];
+    // It grows for hundred rounds, then shrinks for hundred, twice.
+    const grows = Math.floor(round / 100) % 2 === 0;
+    const source = draw[next(draw.length)]!;
+    const seen = new Set<string>();
+    for (let n = 1 + next(40); n > 0; n--) {
+      if (known.length > 0 && next(10) < (grows ? 2 : 9)) {
+        const [prefix, length] = known.splice(next(known.length), 1)[0]!;
+        if (seen.has(`${prefix}/${length}`) || !model.delete(prefix, length)) continue;
+        batch.push(route(VRF, prefix, length, 0));
+      } else {
+        const [first = 0, length = 0] = source();
+        const prefix = first >>> 0;
+        const nexthop = 1 + next(NEXTHOPS);
+        seen.add(`${prefix}/${length}`);
+        if (model.get(prefix, length) === undefined) known.push([prefix, length]);
+        model.set(prefix, length, nexthop);
+        for (const address of probes(prefix, length)) touched.add(address);
+        batch.push(route(VRF, prefix, length, nexthop));
+      }
+    }
+    tables.applyAll(batch);
+    // Sometimes what was changed is changed again before its readers have passed.
+    if (next(3) !== 0) {
+      tables.reclaim();
+      tables.reclaim();
+      assert.is(tables.exports.collect(), 0);
+      assert.is(tables.heapBytes() - before, tables.u32(L.VRFS + VRF * 2 ** L.VRF_SHIFT + L.VRF_BYTES), `round ${round}: bytes of the heap, and by account`);
+    }
+    if (model.size > 0) assert.is(tables.lpmKind(VRF), L.LPM_RANGES);
+    expectSame(model, round % 20 === 0 ? touched : [...touched].slice(-400), `round ${round}, ${model.size} routes`);
+  }
+  tables.apply(vrf(VRF, R.VR_DELETE));
+});
+
+for (const [name, kind] of [['Poptrie', L.LPM_POPTRIE], ['DIR-24-8', L.LPM_DIR24], ['by size', 0]] as const) {
   test(`${name}: grows to 40,000 routes and shrinks again, in batches of many sizes`, () => {
     const next = random(kind * 77);
     const model = new LpmModel();
@@ -131,6 +191,7 @@ for (const [name, kind] of [['Poptrie', L.LPM_POPTRIE], ['DIR-24-8', L.LPM_DIR24
     });
     const lengthsOfInternet = [8, 12, 16, 18, 19, 20, 21, 22, 23, 24, 24, 24, 24, 26, 28, 30, 32];
     const bits = new Set<number>();
+    const kinds = new Set<number>();
     while (model.size < 40000) {
       const batch: PackedRecord[] = [];
       for (let n = 1 + next(4000); n > 0; n--) {
@@ -144,9 +205,11 @@ for (const [name, kind] of [['Poptrie', L.LPM_POPTRIE], ['DIR-24-8', L.LPM_DIR24
       tables.applyAll(batch);
       tables.reclaim();
       bits.add(32 - tables.u8(L.VRFS + VRF * 64 + L.VRF_LPM_SHIFT));
+      kinds.add(tables.lpmKind(VRF));
       expectSame(model, pick(), `${model.size} routes`);
     }
     if (kind === L.LPM_POPTRIE) assert.ok(bits.has(14) && bits.has(18), `direct tables of ${[...bits]} bits were seen`);
+    if (kind === 0) assert.equal([...kinds], [L.LPM_RANGES, L.LPM_POPTRIE]);
     // The default route comes and goes over a full table, changes of next hops, then all is withdrawn.
     for (const nexthop of [5, 6, 0]) {
       if (nexthop === 0) model.delete(0, 0);
@@ -175,7 +238,9 @@ for (const [name, kind] of [['Poptrie', L.LPM_POPTRIE], ['DIR-24-8', L.LPM_DIR24
 test('the core chooses the kind by size, and goes back', () => {
   tables.apply(vrf(VRF));
   const batch = (from: number, to: number, nexthop: number): PackedRecord[] => Array.from({ length: to - from }, (_, i) => route(VRF, (0x0B000000 + (from + i) * 256) >>> 0, 24, nexthop));
-  tables.applyAll(batch(0, 199999, 3));
+  tables.applyAll(batch(0, 32767, 3));
+  assert.is(tables.lpmKind(VRF), L.LPM_RANGES);
+  tables.applyAll(batch(32767, 199999, 3));
   assert.is(tables.lpmKind(VRF), L.LPM_POPTRIE);
   tables.applyAll(batch(199999, 200000, 3));
   assert.is(tables.lpmKind(VRF), L.LPM_DIR24);
@@ -193,6 +258,11 @@ test('the core chooses the kind by size, and goes back', () => {
   tables.applyAll(batch(100000, 100001, 0));
   assert.is(tables.lpmKind(VRF), L.LPM_POPTRIE);
   assert.equal(tables.lookup(VRF, (0x0B000000 + 150000 * 256) >>> 0), [3, 24]);
+  tables.applyAll(batch(100001, 191808, 0));
+  assert.is(tables.lpmKind(VRF), L.LPM_POPTRIE);
+  tables.applyAll(batch(191808, 191809, 0));
+  assert.is(tables.lpmKind(VRF), L.LPM_RANGES);
+  assert.equal(tables.lookup(VRF, (0x0B000000 + 195000 * 256) >>> 0), [3, 24]);
   tables.apply(vrf(VRF, R.VR_DELETE));
   tables.reclaim();
 });
