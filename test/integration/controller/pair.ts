@@ -75,7 +75,19 @@ export class Pair {
     await this.change(this.members[0]!);
     const state = await appliance.dataplane.attachPort({ name: POD.port, driver: 'generator', device: LOAD });
     if (!state.up || state.interface === 0) throw new Error(`the load's port is not up: ${JSON.stringify(state)}`);
-    await sleep(1000); // neighbours resolved, code optimised
+    await this.#flowing();
+  }
+
+  /** Waits until the gateway's MAC is known, and for half a second everything leaves. */
+  async #flowing(): Promise<void> {
+    let [before, steady] = [await this.counters(), 0];
+    for (const end = Date.now() + LIVE_MS; steady < 5; ) {
+      if (Date.now() > end) throw new Error(`the load does not flow after ${LIVE_MS} ms: ${JSON.stringify(before.drops)}`);
+      await sleep(100);
+      const now = await this.counters();
+      steady = now.dropped === before.dropped && now.transmitted > before.transmitted ? steady + 1 : 0;
+      before = now;
+    }
   }
 
   /** The member that the appliance is in session with. */
