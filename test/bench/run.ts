@@ -15,7 +15,7 @@ import { toJson, toTable } from './rows.ts';
 import type { Group, Row } from './rows.ts';
 
 const GROUPS: Record<string, () => Promise<Group>> = {
-  bgp: async () => ({ bgp: (await import('./groups/bgp.ts')).bgp }),
+  bgp: async () => (await import('./groups/bgp.ts')).bgp,
   controller: async () => (await import('./groups/controller.ts')).controller,
   forwarding: async () => (await import('./groups/forwarding.ts')).forwarding,
   sync: async () => (await import('./groups/sync.ts')).sync,

@@ -7,7 +7,7 @@
  *                           ├ 10.169.25.1 ▌underlay▐ 192.168.0.1 ┤                              ├ internet 203.0.113.10
  *   compute 10.169.25.20 ───┘                                └ second 192.168.0.205 (BIRD) ┘
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -143,6 +143,9 @@ export class ChapterLab {
       busy = false;
     }, 100));
   }
+
+  /** Process id of the GoBGP that speaks now, as the controller logs it. */
+  speakerPid(): number { return Number([...readFileSync(this.controller.log, 'utf8').matchAll(/"part":"bgp","pid":(\d+)/g)].at(-1)?.[1]); }
 
   /** Where packets went astray, for a failing test's message. */
   async drops(): Promise<string> {

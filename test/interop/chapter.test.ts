@@ -4,12 +4,10 @@
 // The floating-IP chapter with a gateway of another maker: FRR learns a floating IP's route from our controller, Open vSwitch forwards by
 // what FRR learned, and a packet from the Internet reaches a pod and finds its way back. Then restarts under traffic, a second gateway
 // that shares it, and our own gateway in their place.
-import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { keyOf } from '../../mgmt/controller/model/address.ts';
 import { until } from './bgp-lab.ts';
-import { birdConfiguration, ChapterLab, COMPUTE, controlNode, CONTROLLER, GATEWAY, INTERNET, OWN, ownGateway, PODS, router, SECOND, VRF } from './chapter-lab.ts';
+import { birdConfiguration, ChapterLab, COMPUTE, controlNode, CONTROLLER, GATEWAY, INTERNET, OWN, ownGateway, PODS, router, SECOND } from './chapter-lab.ts';
 
 const test = suite('the chapter');
 const PORT = 8080;
@@ -100,13 +98,11 @@ async function underTraffic(meanwhile: () => Promise<void>): Promise<void> {
   assert.is(missing, 0, 'the route was always at FRR');
 }
 
-const speakerPid = (): number => Number([...readFileSync(lab.controller.log, 'utf8').matchAll(/"pid":\d+.*?"part":"bgp","pid":(\d+)/g)].at(-1)?.[1]);
-
 test('GoBGP is killed under traffic: nothing is lost, FRR keeps the routes', async () => {
-  const before = speakerPid();
+  const before = lab.speakerPid();
   await underTraffic(async () => {
     process.kill(before, 'SIGKILL');
-    await until('another GoBGP', () => speakerPid() !== before);
+    await until('another GoBGP', () => lab.speakerPid() !== before);
     await established();
   });
   assert.is((await lab.frr.vpn(`${PODS[0].floatingIp}/32`))[0]?.stale, false);

@@ -15,6 +15,8 @@ const SETPRIV = '/usr/bin/setpriv';
 /** Debian's user without any file of its own. */
 const USER = 'nobody';
 const PRIVATE = 0o077;
+/** Its garbage collector's patience, in per cent of what lives: a tenth less work at 100,000 routes, for some memory. */
+const GOGC = '400';
 /** Relative to its working directory: the folders above need not let it pass. */
 const SOCKET = 'gobgp.sock';
 
@@ -45,7 +47,7 @@ export class Daemon {
     const [command, ...args] = [...launcher, ...confined, program, '--log-plain', '--log-level', 'info', '--pprof-disable', '--api-hosts', `unix://${SOCKET}`];
     const umask = process.umask(PRIVATE); // a child inherits it, and the socket must be ours alone
     try {
-      this.#process = spawn(command!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: PATH.join(delimiter) }, cwd: directory });
+      this.#process = spawn(command!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: PATH.join(delimiter), GOGC }, cwd: directory });
     } finally {
       process.umask(umask);
     }

@@ -8,8 +8,8 @@ const FILE = 'gobgp.proto';
 const PREFIX = 'type.googleapis.com/apipb.';
 const ROUTE_TARGET = 2;
 const DEFAULT_LOCAL_PREFERENCE = 100;
-/** Attributes repeat: those of one peer's routes are few, and decoding them is most of the work. */
-const CACHE_SIZE = 4096;
+/** Attributes and distinguishers repeat, and decoding them is most of the work. */
+const MEMORY_SIZE = 8192;
 
 /** A path that changed. One that is not withdrawn and yet has no path is there, but of no use to us. */
 export interface DecodedPath { readonly peer: number; readonly key: VpnKey; readonly withdrawn: boolean; readonly stale: boolean; readonly path: ReceivedPath | undefined }
@@ -29,7 +29,7 @@ export function decodePath(path: api.Path, now: number): DecodedPath | undefined
   if (peer === undefined || familyOf(path.family) !== 'ipv4-vpn' || !isOf(path.nlri, 'LabeledVPNIPAddressPrefix')) return undefined;
   const nlri = unpack<api.LabeledVPNIPAddressPrefix>(path.nlri);
   const address = parseAddress(nlri.prefix);
-  const distinguisher = nlri.rd && decodeDistinguisher(nlri.rd);
+  const distinguisher = nlri.rd && remembered(nlri.rd, decodeDistinguisher);
   if (address === undefined || nlri.prefixLen > 32 || !isNetwork({ address, length: nlri.prefixLen }) || !distinguisher) return undefined;
   const key = { family: 'ipv4-vpn', distinguisher, prefix: prefixKey(address, nlri.prefixLen) } as const;
   if (path.isWithdraw) return { peer, key, withdrawn: true, stale: false, path: undefined };
@@ -47,28 +47,38 @@ export function familyOf(family: api.Family | null): Family | undefined {
 type Attributes = Omit<ReceivedPath, keyof VpnKey | 'nextHop' | 'label' | 'peer' | 'since'> & { nextHop: number | undefined };
 
 function decodeAttributes(attributes: readonly api.Any[]): Attributes {
-  let [nextHop, localPreference, origin]: [number | undefined, number, number] = [undefined, DEFAULT_LOCAL_PREFERENCE, 0];
-  let asPath: readonly number[] = [];
-  let communities: Communities = { targets: [], encapsulations: [] };
+  const found: Attributes = { nextHop: undefined, localPreference: DEFAULT_LOCAL_PREFERENCE, origin: 0, asPath: [], targets: [], encapsulations: [] };
   for (const attribute of attributes) {
-    switch (attribute.typeUrl.slice(PREFIX.length)) {
-      case 'MpReachNLRIAttribute': nextHop = parseAddress(unpack<api.MpReachNLRIAttribute>(attribute).nextHops[0] ?? ''); break;
-      case 'LocalPrefAttribute': localPreference = unpack<api.LocalPrefAttribute>(attribute).localPref; break;
-      case 'OriginAttribute': origin = unpack<api.OriginAttribute>(attribute).origin; break;
-      case 'AsPathAttribute': asPath = unpack<api.AsPathAttribute>(attribute).segments.flatMap((segment) => segment.numbers); break;
-      case 'ExtendedCommunitiesAttribute': communities = decodeCommunities(attribute); break;
-    }
+    // The next hop comes with the prefix, so it is never the same twice.
+    if (isOf(attribute, 'MpReachNLRIAttribute')) found.nextHop = parseAddress(unpack<api.MpReachNLRIAttribute>(attribute).nextHops[0] ?? '');
+    else Object.assign(found, remembered(attribute, decodeAttribute));
   }
-  return { nextHop, localPreference, origin, asPath, ...communities };
+  return found;
 }
 
-interface Communities { readonly targets: readonly string[]; readonly encapsulations: readonly number[] }
-const cache = new Map<string, Communities>();
+function decodeAttribute(attribute: api.Any): Partial<Attributes> {
+  switch (attribute.typeUrl.slice(PREFIX.length)) {
+    case 'LocalPrefAttribute': return { localPreference: unpack<api.LocalPrefAttribute>(attribute).localPref };
+    case 'OriginAttribute': return { origin: unpack<api.OriginAttribute>(attribute).origin };
+    case 'AsPathAttribute': return { asPath: unpack<api.AsPathAttribute>(attribute).segments.flatMap((segment) => segment.numbers) };
+    case 'ExtendedCommunitiesAttribute': return decodeCommunities(attribute);
+    default: return {};
+  }
+}
 
-function decodeCommunities(attribute: api.Any): Communities {
-  const bytes = attribute.value.toString('latin1');
-  const known = cache.get(bytes);
-  if (known) return known;
+/** What was decoded lately, by its bytes. */
+const memory = new Map<string, unknown>();
+function remembered<T>(any: api.Any, decode: (any: api.Any) => T): T {
+  const bytes = any.typeUrl + any.value.toString('latin1');
+  const known = memory.get(bytes);
+  if (known !== undefined) return known as T;
+  const decoded = decode(any);
+  if (memory.size >= MEMORY_SIZE) memory.clear();
+  memory.set(bytes, decoded);
+  return decoded;
+}
+
+function decodeCommunities(attribute: api.Any): { targets: readonly string[]; encapsulations: readonly number[] } {
   const targets: string[] = [];
   const encapsulations: number[] = [];
   for (const community of unpack<api.ExtendedCommunitiesAttribute>(attribute).communities) {
@@ -76,10 +86,7 @@ function decodeCommunities(attribute: api.Any): Communities {
     if (target) targets.push(target);
     else if (isOf(community, 'EncapExtended')) encapsulations.push(unpack<api.EncapExtended>(community).tunnelType);
   }
-  const found = { targets: targets.sort(), encapsulations: encapsulations.sort((one, other) => one - other) };
-  if (cache.size >= CACHE_SIZE) cache.clear();
-  cache.set(bytes, found);
-  return found;
+  return { targets: targets.sort(), encapsulations: encapsulations.sort((one, other) => one - other) };
 }
 
 function decodeTarget(community: api.Any): string | undefined {

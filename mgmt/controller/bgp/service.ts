@@ -86,7 +86,7 @@ export class BgpService {
       service.#announce(exports ? service.#announcements.change(exports.gone, exports.come) : service.#announcements.replace(engine.compiler.exported));
       service.#tellWanted();
     });
-    await service.#begin(restored);
+    service.#enqueue(() => service.#begin(restored)); // whoever waits for the controller need not wait for its speaker
     return service;
   }
 

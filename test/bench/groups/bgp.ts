@@ -1,7 +1,7 @@
 /**
- * The controller's BGP part against real peers in namespaces (root): what we announce is timed until FRR's bgpd shows it, what
- * comes in until it is a path for VRFs (mgmt/controller/bgp/paths.ts). The whole way from an API call to an appliance is the
- * controller group's.
+ * BGP against real peers in namespaces (root). First the running controller, from the config API to FRR and from a peer to an appliance
+ * (bgp/), and what is lost when GoBGP is killed; then its BGP part alone: what we announce until FRR's bgpd shows it, what comes in until it
+ * is a path for VRFs (mgmt/controller/bgp/paths.ts).
  */
 import { readFileSync } from 'node:fs';
 import { Imports } from '../../../mgmt/controller/bgp/paths.ts';
@@ -9,16 +9,28 @@ import type { VpnPath } from '../../../mgmt/controller/bgp/types.ts';
 import { formatAddress, prefixKey } from '../../../mgmt/controller/model/address.ts';
 import { address, BgpLab, COMPUTE, frrConfiguration, pathOf, peerOf, until } from '../../interop/bgp-lab.ts';
 import { Frr } from '../../interop/frr.ts';
-import type { Row } from '../rows.ts';
+import * as running from '../bgp/running.ts';
+import { quantile, timed } from '../bgp/timing.ts';
+import { killedRows } from '../bgp/killed.ts';
+import type { Group, Row } from '../rows.ts';
 
 const SINGLE = 300;
 const FIRST = address('100.64.0.0');
 const COMPUTES = 1000;
 
-export async function bgp(report: (row: Row) => void): Promise<void> {
+/** Parts of the group, each alone as root: they make network namespaces. */
+export const bgp: Group = {
+  'single': (report) => running.single(asRoot(report)),
+  'cold': (report) => running.cold(asRoot(report)),
+  'received': (report) => running.received(asRoot(report)),
+  'killed': (report) => killedRows(asRoot(report)),
+  'engine-out': (report) => announced(asRoot(report)),
+  'engine-in': (report) => received(asRoot(report)),
+};
+
+function asRoot<Report>(report: Report): Report {
   if (process.getuid?.() !== 0) throw new Error('the group bgp makes network namespaces: run it as root');
-  await announced(report);
-  await received(report);
+  return report;
 }
 
 /** `count` floating IPs, as of a fleet: many computes, a label each. */
@@ -95,13 +107,5 @@ async function received(report: (row: Row) => void): Promise<void> {
     await lab.close();
   }
 }
-
-async function timed(run: () => Promise<void>): Promise<number> {
-  const began = performance.now();
-  await run();
-  return performance.now() - began;
-}
-
-const quantile = (values: readonly number[], share: number): number => [...values].sort((one, other) => one - other)[Math.ceil(values.length * share) - 1]!;
 
 const rss = (pid: number): number => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;

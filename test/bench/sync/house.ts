@@ -37,16 +37,16 @@ export class House {
   readonly controller: Controller;
   readonly appliance: Appliance;
 
-  private constructor(controller: string, operations: string) {
-    this.controller = new Controller(this.directory, controller);
+  private constructor(controller: string, operations: string, more: readonly string[]) {
+    this.controller = new Controller(this.directory, controller, undefined, more);
     const network = { fabricMtu: 1600, ports: () => [], command: (_: unknown, program: string, args: string[]): [string, string[]] => [program, args] };
     this.appliance = new Appliance({ place: 'compute', network, directory: this.directory, controller, operations, faults: true });
   }
 
-  /** A controller with the chapter's objects and `gateways` gateways; the appliance is not started. */
-  static async open(gateways = 2): Promise<House> {
+  /** A controller with the chapter's objects and `gateways` gateways; the appliance is not started. @param more arguments of the controller. */
+  static async open(gateways = 2, more: readonly string[] = []): Promise<House> {
     const [controller = '', operations = ''] = await freeAddresses(2);
-    const house = new House(controller, operations);
+    const house = new House(controller, operations, more);
     try {
       await house.controller.issueCertificates(['compute-1']);
       await house.controller.start();

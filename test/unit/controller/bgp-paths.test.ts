@@ -69,14 +69,14 @@ test('announced by differences = announced from scratch', () => {
     targets: fc.subarray(['target:64512:1', 'target:64512:2', 'vrf red']),
     preference: fc.constantFrom(10, 20, 100), tunnelAddress: fc.constantFrom(0, COMPUTE, COMPUTE + 1), label: fc.constantFrom(0, 20, 21), vrf: fc.constantFrom(1, 2),
   }).map((settings): ExportedPath => ({ id: JSON.stringify(settings), ...settings }));
-  fc.assert(fc.property(fc.array(fc.uniqueArray(path, { selector: ({ id }) => id, maxLength: 12 }), { minLength: 1, maxLength: 12 }), (states) => {
+  fc.assert(fc.property(fc.array(fc.uniqueArray(path, { selector: ({ id }) => id, maxLength: 12 }), { minLength: 1, maxLength: 12 }), fc.boolean(), (states, whole) => {
     const announcements = new Announcements();
     const peer = new Map<string, VpnPath>();
     let before: ExportedPath[] = [];
     for (const state of states) {
       const gone = before.filter(({ id }) => !state.some((each) => each.id === id));
       const come = state.filter(({ id }) => !before.some((each) => each.id === id));
-      const { announce, withdraw } = announcements.change(gone, come);
+      const { announce, withdraw } = whole ? announcements.replace(state) : announcements.change(gone, come);
       for (const key of withdraw) assert.ok(peer.delete(vpnKey(key)), 'withdraws only what is announced');
       for (const each of announce) peer.set(vpnKey(each), each);
       const fresh = new Announcements();
@@ -147,6 +147,19 @@ test('preference: local preference, then AS path, then origin; a workload and a 
   assert.is(new Set(order).size, order.length);
   assert.ok(order.every((each) => each > PREFERENCE.static && each < PREFERENCE.gateway && each < PREFERENCE.subnet));
   assert.is(preferenceOf(path), preferenceOf({ ...path, asPath: [65002] }), 'equal ones share');
+});
+
+test('the same route of two peers is one path that names both; one of them may go', () => {
+  const imports = new Imports(POLICY);
+  const [one, other] = [received({ peer: 1 }), received({ peer: 2, since: 2 })];
+  const [path] = imports.change([came(one), came(other)], 1).come;
+  assert.equal(imports.from(path!.id), [one, other]);
+  assert.equal(imports.change([went(one)], 1).gone, []);
+  assert.equal(imports.from(path!.id), [other]);
+  assert.is(imports.size, 1);
+  assert.equal([...imports.unused()], []);
+  imports.change([came(received({ peer: 3, label: 3 }))], 1);
+  assert.match([...imports.unused()][0]!.why, /label 3/);
 });
 
 test('imported by differences = imported from scratch', () => {

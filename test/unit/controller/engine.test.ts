@@ -100,7 +100,7 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
     } finally {
       store.close();
     }
-  }), { numRuns: Number(process.env['RUNS'] ?? 60) });
+  }), { numRuns: Number(process.env['RUNS'] ?? 60), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
   assert.ok(failed > 100, `${failed} failed`);
   assert.ok(fromScratch * 20 < failed, `${fromScratch} of ${failed} were compiled from scratch`);
 });
@@ -190,7 +190,7 @@ test('two engines over one log, whoever commits: the same state, the same change
     assert.equal(stateOf(await Engine.open(new LogStore(log).all())), stateOf(engines[0]!));
     followed += log.length;
     fromScratch += engines.filter(({ compiler }, at) => compiler !== compilers[at]).length;
-  }), { numRuns: Number(process.env['RUNS'] ?? 60) });
+  }), { numRuns: Number(process.env['RUNS'] ?? 60), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
   assert.ok(fromScratch * 20 < followed, `${fromScratch} times from scratch in ${followed} commits`);
 });
 
@@ -220,7 +220,7 @@ test('two engines over one log, whose routers tell each in its own time: in the 
       assert.is(numbers.get(`${scope} ${number}`), undefined, `${scope} ${number} is ${key}'s and another's`);
       numbers.set(`${scope} ${number}`, key);
     }
-  }), { numRuns: Number(process.env['RUNS'] ?? 60) });
+  }), { numRuns: Number(process.env['RUNS'] ?? 60), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
 });
 
 test.run();

@@ -1,0 +1,135 @@
+/**
+ * The running controller between its config API and routers: a floating IP from the call until FRR shows it, and what routers tell
+ * until an appliance forwards by it. Controller, agent and dataplane are processes of their own.
+ */
+import { prefixKey } from '../../../mgmt/controller/model/address.ts';
+import { BGP_ROUTERS, VROUTER_CONFIG } from '../../../mgmt/controller/model/kinds.ts';
+import type { VpnPath } from '../../../mgmt/controller/bgp/types.ts';
+import type { Object as ConfigObject } from '../../../proto/config.ts';
+import type { Draft } from '../../../proto/load.ts';
+import { address, BgpLab, frrConfiguration, pathOf, peerOf, until, type Link } from '../../interop/bgp-lab.ts';
+import { Frr } from '../../interop/frr.ts';
+import type { Row } from '../rows.ts';
+import { quantile, timed } from './timing.ts';
+import { House, NETWORK, SYSTEM } from '../sync/house.ts';
+
+const POOL = `${NETWORK}:pool-ns-default`;
+const POD = 'default-domain:k8s-ns-user-1:pod-1';
+const TARGET = 'target:64512:101';
+const SINGLE = 200;
+const MANY = 100_000;
+/** The fleet that bears them. */
+const [COMPUTES, INTERFACES] = [100, 1000];
+const PATIENCE_MS = 120_000;
+
+/** A controller whose speaker is in the lab's namespace, and one router. */
+async function withHouse(name: string, work: (house: House, lab: BgpLab, link: Link) => Promise<void>): Promise<void> {
+  const lab = new BgpLab();
+  const link = lab.router(name);
+  const house = await House.open(0, ['--bgp-launcher', `ip netns exec ${lab.namespaces.full('controller')}`]);
+  try {
+    await work(house, lab, link);
+  } finally {
+    await house.close();
+    await lab.close();
+  }
+}
+
+const speakers = (link: Link): Draft<ConfigObject>[] => [
+  { name: `${BGP_ROUTERS}:controller`, bgpRouter: { kind: 'CONTROL_NODE', address: link.controller } },
+  { name: `${BGP_ROUTERS}:peer`, bgpRouter: { kind: 'ROUTER', address: link.router, peers: [`${BGP_ROUTERS}:controller`], holdTime: 30 } },
+];
+
+async function withFrr(work: (house: House, frr: Frr, link: Link) => Promise<void>): Promise<void> {
+  await withHouse('frr', async (house, lab, link) => {
+    const frr = new Frr({ namespaces: lab.namespaces, namespace: 'frr', directory: lab.folder('frr'), configuration: frrConfiguration(link) });
+    await frr.start();
+    try {
+      await work(house, frr, link);
+    } finally {
+      await frr.stop();
+    }
+  });
+}
+
+const floatingIp = (name: string, its: string, vmi: string): Draft<ConfigObject> => ({ name: `${POOL}:${name}`, floatingIp: { address: its, virtualMachineInterfaces: [vmi] } });
+
+export async function single(report: (row: Row) => void): Promise<void> {
+  await withFrr(async (house, frr, link) => {
+    await house.put(speakers(link));
+    await until('the chapter at FRR', async () => (await frr.vpn('101.101.101.3/32')).length > 0);
+    const [up, down]: [number[], number[]] = [[], []];
+    for (let at = 0; at < SINGLE; at++) {
+      const its = `101.101.101.${10 + at}`;
+      const object = floatingIp(`bench-${at}`, its, POD);
+      up.push(await timed(async () => {
+        await house.put([object]);
+        while ((await frr.vpn(`${its}/32`)).length === 0);
+      }));
+      down.push(await timed(async () => {
+        await house.commit([{ delete: { kind: 'floating-ip', name: object.name! } }]);
+        while ((await frr.vpn(`${its}/32`)).length > 0);
+      }));
+    }
+    for (const [what, times] of [['associated by the config API → announced at', up], ['deleted by the config API → withdrawn at', down]] as const) {
+      report({ name: `floating IP ${what} FRR, median of ${SINGLE}`, value: quantile(times, 0.5), unit: 'ms' });
+      report({ name: `floating IP ${what} FRR, p99`, value: quantile(times, 0.99), unit: 'ms', bar: { kind: '≤', limit: 200 } });
+    }
+  });
+}
+
+export async function cold(report: (row: Row) => void): Promise<void> {
+  await withFrr(async (house, frr, link) => {
+    await house.put([{ name: NETWORK, virtualNetwork: { subnets: [{ prefix: '101.101.101.0/24' }, { prefix: '100.64.0.0/10' }], routeTargets: [TARGET] } }]);
+    await house.put(Array.from({ length: COMPUTES }, (_, at): Draft<ConfigObject> => (
+      { name: `${SYSTEM}:c${at}`, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `10.169.${128 + (at >> 7)}.${1 + (at & 127)}/16`, mac: '02:00:00:00:00:01' } } })));
+    const vmi = (at: number): string => `default-domain:k8s-ns-user-1:bench-${at}`;
+    await house.put(Array.from({ length: INTERFACES }, (_, at): Draft<ConfigObject>[] => [
+      { name: vmi(at), virtualMachineInterface: { virtualNetwork: NETWORK, virtualRouter: `${SYSTEM}:c${at % COMPUTES}`, port: `tap${at}` } },
+      { name: `bench-${at}-ip`, instanceIp: { virtualNetwork: NETWORK, virtualMachineInterfaces: [vmi(at)] } },
+    ]).flat());
+    const each = MANY / INTERFACES;
+    for (let at = 0; at < INTERFACES; at += 50) {
+      await house.put(Array.from({ length: 50 * each }, (_, of) => {
+        const number = at * each + of;
+        return floatingIp(`b${number}`, `100.${96 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`, vmi(Math.floor(number / each)));
+      }));
+    }
+    const seconds = await timed(async () => {
+      await house.put(speakers(link));
+      await until(`${MANY} at FRR`, async () => (await frr.peer(link.controller)).prefixes >= MANY, PATIENCE_MS);
+    });
+    report({ name: `${MANY} floating IPs in the controller, a peer comes → all at FRR`, value: seconds / 1000, unit: 's', bar: { kind: '≤', limit: 25 } });
+  });
+}
+
+/** Routes of a gateway's size: many prefixes, a label for each of a thousand next hops. */
+const told = (): VpnPath[] => Array.from({ length: MANY }, (_, at) => pathOf('0.0.0.0/0', {
+  prefix: prefixKey(address('100.64.0.0') + at, 32), nextHop: address('10.169.128.1') + (at % 1000), label: 5000 + (at % 1000), targets: [TARGET], distinguisher: '192.0.2.1:1',
+}));
+
+export async function received(report: (row: Row) => void): Promise<void> {
+  await withHouse('peer', async (house, lab, link) => {
+    await house.put([{ name: VROUTER_CONFIG, globalVrouterConfig: { dynamicTunnelNetworks: ['10.169.128.0/17'] } }]);
+    await house.startAppliance();
+    const peer = await lab.engine({ routerId: address(link.router) }, 'peer');
+    await peer.announce({ announce: told(), withdraw: [] });
+    await peer.setPeers([{ ...peerOf(link), address: address(link.controller) }]);
+    await house.put(speakers(link));
+    await until('a session', async () => (await house.controller.routing.bgpNeighbors({})).neighbors.some(({ state }) => state === 'established'));
+    const seconds = await timed(async () => {
+      await until(`${MANY} routes live`, async () => {
+        const vrfs = await house.appliance.table('vrf');
+        if (!vrfs.some((vrf) => Number(vrf['routes']) >= MANY)) return false;
+        const { appliances: [appliance] } = await house.controller.config.appliances({ appliance: 'compute-1' });
+        return appliance?.state === 'in-sync';
+      }, PATIENCE_MS);
+    });
+    report({ name: `${MANY} VPN routes from a peer: session up → live in every lcore of an appliance`, value: seconds / 1000, unit: 's', bar: { kind: '≤', limit: 15 } });
+    await house.commit([{ delete: { kind: 'bgp-router', name: `${BGP_ROUTERS}:peer` } }]);
+    const gone = await timed(async () => {
+      await until('none live', async () => (await house.appliance.table('vrf')).every((vrf) => Number(vrf['routes']) < 1000), PATIENCE_MS);
+    });
+    report({ name: `the peer is taken away → its ${MANY} routes gone in the appliance`, value: gone / 1000, unit: 's' });
+  });
+}
