@@ -1,5 +1,5 @@
 // Generated from config.proto by proto/generate.ts: do not edit.
-import type { ServerStream, Service, Unary } from './load.ts';
+import type { ClientStream, ServerStream, Service, Unary } from './load.ts';
 
 export interface ConfigMethods {
   /** All operations or none. A refusal is a gRPC status with google.rpc details (proto/google/rpc): INVALID_ARGUMENT with a
@@ -11,6 +11,13 @@ export interface ConfigMethods {
   delete: Unary<DeleteRequest, CommitReply>;
   /** Everything that happened after `version`, then everything as it happens. OUT_OF_RANGE: too old, list anew. */
   watch: ServerStream<WatchRequest, Event>;
+  /** Who changed what, after a version. OUT_OF_RANGE: that is not known any more. */
+  audit: ServerStream<AuditRequest, AuditEntry>;
+  createToken: Unary<CreateTokenRequest, CreateTokenReply>;
+  /** All objects as they are at one version, secrets included; while changes go on. */
+  backup: ServerStream<BackupRequest, BackupReply>;
+  /** Makes the objects those of a backup, in one transaction: appliances follow it as any other change. */
+  restore: ClientStream<BackupReply, CommitReply>;
   /** What the compile step made of the objects, for one appliance. */
   routes: ServerStream<RoutesRequest, RoutesReply>;
   appliances: Unary<AppliancesRequest, AppliancesReply>;
@@ -44,9 +51,10 @@ export interface Object {
   virtualMachine?: VirtualMachine;
   bgpRouter?: BgpRouter;
   routeTarget?: RouteTarget;
+  accessToken?: AccessToken;
   globalSystemConfig?: GlobalSystemConfig;
   globalVrouterConfig?: GlobalVrouterConfig;
-  spec?: 'project' | 'virtualNetwork' | 'floatingIpPool' | 'floatingIp' | 'virtualMachineInterface' | 'instanceIp' | 'virtualRouter' | 'routeTable' | 'networkPolicy' | 'domain' | 'networkIpam' | 'virtualMachine' | 'bgpRouter' | 'routeTarget' | 'globalSystemConfig' | 'globalVrouterConfig';
+  spec?: 'project' | 'virtualNetwork' | 'floatingIpPool' | 'floatingIp' | 'virtualMachineInterface' | 'instanceIp' | 'virtualRouter' | 'routeTable' | 'networkPolicy' | 'domain' | 'networkIpam' | 'virtualMachine' | 'bgpRouter' | 'routeTarget' | 'accessToken' | 'globalSystemConfig' | 'globalVrouterConfig';
 }
 
 /** domain. default-domain makes itself with the first object that belongs to it. */
@@ -327,6 +335,18 @@ export interface NetworkPolicyRule {
   destination: string;
 }
 
+/** Any name: what a program without a certificate calls with. Made by CreateToken; deleting it ends it. */
+export interface AccessToken {
+  /** cloud-admin, project-admin, read-only */
+  role: string;
+  /** what it is for; a cloud-admin has none, and read-only without any sees everything */
+  projects: string[];
+  /** seconds since 1970; 0: never */
+  expires: number;
+  /** of the secret, which is nowhere */
+  sha256: string;
+}
+
 /** target:64512:100. Makes itself with the first object that names it, and goes with the last. */
 export interface RouteTarget {}
 
@@ -334,6 +354,8 @@ export interface CommitRequest {
   operations: Operation[];
   /** checks everything, changes nothing */
   dryRun: boolean;
+  /** of a dry run: compiles it too, and tells what would change on each appliance */
+  plan: boolean;
 }
 
 export interface Operation {
@@ -352,6 +374,30 @@ export interface CommitReply {
   version: number;
   /** as stored, with what was allocated; in the order of the operations, without deleted ones */
   objects: Object[];
+  /** of a plan: every object that would change, also those that make themselves */
+  changes: ObjectChange[];
+  appliances: AppliancePlan[];
+}
+
+export interface ObjectChange {
+  before: Object | null;
+  after: Object | null;
+}
+
+export interface AppliancePlan {
+  appliance: string;
+  records: RecordChange[];
+  /** more would change than is told one by one */
+  resync: boolean;
+}
+
+export interface RecordChange {
+  /** "route 101.101.101.3/32 in default-domain:…", "floating-ip 101.101.101.3 of …" */
+  record: string;
+  /** empty: was not */
+  before: string;
+  /** empty: is no more */
+  after: string;
 }
 
 export interface Reference {
@@ -404,6 +450,52 @@ export interface Event {
   /** as it became; a deleted one as it was last */
   object: Object | null;
   deleted: boolean;
+}
+
+export interface AuditRequest {
+  /** entries after it */
+  version: number;
+  /** only of objects of a kind */
+  kind: string;
+  /** and of that name */
+  name: string;
+  /** and go on as changes happen */
+  follow: boolean;
+  /** from the oldest that is known, if `version` is older */
+  latest: boolean;
+}
+
+export interface AuditEntry {
+  version: number;
+  /** milliseconds since 1970 */
+  time: number;
+  /** name of the certificate, or of the token */
+  who: string;
+  role: string;
+  changes: ObjectChange[];
+  /** large contents (packed routes) are left out */
+  cut: boolean;
+}
+
+export interface CreateTokenRequest {
+  name: string;
+  role: string;
+  projects: string[];
+  expires: number;
+}
+
+export interface CreateTokenReply {
+  /** told once */
+  token: string;
+  object: Object | null;
+}
+
+export interface BackupRequest {}
+
+export interface BackupReply {
+  /** the same in every message */
+  version: number;
+  objects: Object[];
 }
 
 export interface RoutesRequest {

@@ -85,6 +85,9 @@ export function codecOf<T>(file: string, name: string): Codec<T> {
   return { encode: (value) => message.serialize(value as object), decode: (bytes) => message.deserialize(bytes) as T };
 }
 
+/** All that the files of these services define, for server reflection. */
+export const schemaOf = (...services: readonly Service<unknown>[]): ReturnType<typeof loadSync> => Object.assign({}, ...services.map(({ file }) => load(file)));
+
 const definitions = new Map<string, grpc.ServiceDefinition>();
 
 /** The methods of a service with their paths and codecs; keys are method names in camelCase. */

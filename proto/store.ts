@@ -30,6 +30,8 @@ export interface Commit {
   slots: Slots[];
   appliances: Change[];
   format?: number;
+  /** a wrouter.config.v1.AuditEntry */
+  audit?: Buffer;
 }
 
 export interface Object {

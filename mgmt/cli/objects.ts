@@ -118,6 +118,8 @@ export function toDocument(object: ConfigObject): Plain {
 const root = new protobuf.Root().loadSync(fileURLToPath(new URL('../../proto/config.proto', import.meta.url)));
 root.resolveAll();
 const objectType = root.lookupType('wrouter.config.v1.Object');
+/** Every kind, as people write it. */
+export const KINDS: readonly string[] = objectType.oneofs['spec']!.oneof.map(kindOf);
 
 function withoutDefaults(message: Plain, type: protobuf.Type): Plain {
   const kept: [string, unknown][] = [];

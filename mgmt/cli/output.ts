@@ -1,4 +1,5 @@
-/** Tables for people, JSON for scripts, and a screen that is drawn again and again for `--watch`. */
+/** Tables for people, JSON and YAML for scripts, and a screen that is drawn again and again for `--watch`. */
+import { stringify } from 'yaml';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The command line is wrong: said without a stack, exit code 2. */
@@ -49,7 +50,7 @@ export function list(pairs: readonly (readonly [string, string | number | undefi
   return shown.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
 }
 
-export interface OutputOptions { output: 'table' | 'json'; watch?: number | undefined }
+export interface OutputOptions { output: 'table' | 'json' | 'yaml'; watch?: number | undefined }
 
 /** What a command shows: a reading, as JSON or as text; with a reading before, the text has rates. */
 export interface View<Reading> {
@@ -64,6 +65,7 @@ export async function show<Reading>(view: View<Reading>, { output, watch }: Outp
   for (;;) {
     const now = await view.read();
     if (output === 'json') console.log(JSON.stringify(view.json(now), bytesAsHex, watch === undefined ? 2 : 0));
+    else if (output === 'yaml') console.log(`${watch === undefined ? '' : '---\n'}${stringify(JSON.parse(JSON.stringify(view.json(now), bytesAsHex))).trimEnd()}`);
     else if (watch === undefined) console.log(view.text(now, undefined));
     else screen(view.text(now, before));
     if (watch === undefined) return;

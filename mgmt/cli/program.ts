@@ -1,7 +1,8 @@
 /** The operator's command line. Each command is a client of an appliance's agent, of a data plane's socket, or of the controller. */
 import { status } from '@grpc/grpc-js';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { configCommands } from './commands/config.ts';
+import { completionCommand } from './commands/controller/completion.ts';
+import { controllerCommands } from './commands/controller/index.ts';
 import { counterCommands } from './commands/counters.ts';
 import { interfaceCommands } from './commands/interfaces.ts';
 import { routingCommands } from './commands/routing.ts';
@@ -31,7 +32,7 @@ const program = new Command('wrouter')
   .option('--pki <dir>', 'folder of certificates, instead of the context file\'s')
   .option('--as <name>', 'whose certificate to use (default: operator)')
   .optionsGroup('What to print:')
-  .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'json']).default('table'))
+  .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'json', 'yaml']).default('table'))
   .addOption(new Option('--json', 'short for -o json').implies({ output: 'json' }))
   .addOption(new Option('-w, --watch [seconds]', 'again and again, with rates').argParser(seconds).preset('1'))
   .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
@@ -58,9 +59,12 @@ tableCommands(program, global);
 counterCommands(program, global);
 stateCommands(program, global);
 program.commandsGroup('The controller:');
-configCommands(program, global);
+controllerCommands(program, global);
 program.commandsGroup('Routing, as the controller knows it:');
 routingCommands(program, global);
+
+program.commandsGroup('The shell:');
+completionCommand(program, global);
 
 try {
   await program.parseAsync();

@@ -5,7 +5,7 @@ import { Config, type ConfigMethods } from '../../proto/config.ts';
 import { Dataplane, type DataplaneMethods, type TableReply, type TableRequest } from '../../proto/dataplane.ts';
 import { createClient, unixAddress, type Client, type Draft, type Service } from '../../proto/load.ts';
 import { Routing, type RoutingMethods } from '../../proto/routing.ts';
-import { clientCredentials } from '../pki/credentials.ts';
+import { clientCredentials, tokenCredentials } from '../pki/credentials.ts';
 import { readContext, type Context } from './context.ts';
 import { UsageError, type OutputOptions, type Row } from './output.ts';
 
@@ -36,8 +36,9 @@ export function applianceOf(on: string | undefined, context: Context): { address
 
 function credentialsFor(context: Context, role: 'appliance' | 'controller', name?: string): grpc.ChannelCredentials {
   if (context.pki === '') throw new UsageError('which certificates? --pki DIR, or a context file with "pki"');
+  const token = process.env['WROUTER_TOKEN'];
   try {
-    return clientCredentials(context.pki, context.as, role, name);
+    return token && role === 'controller' ? tokenCredentials(context.pki, token, role) : clientCredentials(context.pki, context.as, role, name);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

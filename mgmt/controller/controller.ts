@@ -8,6 +8,8 @@
  * Keeps its objects in FILE, or in the etcd that it shares with other controllers (docs/store.md); serves the config API and the sync stream, ends cleanly on SIGTERM or SIGINT. Port 0 takes any; the
  * line "listening" in the log says which.
  *
+ * `--token-listen HOST:PORT` serves callers with tokens instead of certificates there (docs/security.md).
+ *
  * Speaks BGP where it has peers (docs/bgp.md): `--bgp-dir DIR` is for the speaker's socket and the routes that came in, FILE.bgp where it
  * is not given; `--bgp-launcher COMMAND` is put before the speaker's command, e.g. "ip vrf exec management".
  */
@@ -19,11 +21,12 @@ import { serve } from './server.ts';
 import { isFile, openStore } from './store/open.ts';
 import { isShared } from './store/store.ts';
 
-const USAGE = 'usage: node mgmt/controller/controller.ts --store FILE|etcd://HOST:PORT[,…] --listen HOST:PORT --pki DIR [--store-pki DIR] [--bgp-dir DIR] [--bgp-launcher COMMAND] [--name NAME] [--log-level LEVEL]';
+const USAGE = 'usage: node mgmt/controller/controller.ts --store FILE|etcd://HOST:PORT[,…] --listen HOST:PORT --pki DIR [--token-listen HOST:PORT] [--store-pki DIR] [--bgp-dir DIR] [--bgp-launcher COMMAND] [--name NAME] [--log-level LEVEL]';
 
 interface Options {
   readonly store: string;
   readonly listen: string;
+  readonly tokens: string | undefined;
   readonly pki: string;
   readonly storePki: string | undefined;
   /** Undefined: no BGP. */
@@ -36,7 +39,7 @@ interface Options {
 function options(): Options {
   const { values } = parseArgs({
     options: {
-      'store': { type: 'string' }, 'listen': { type: 'string', default: '127.0.0.1:8082' }, 'pki': { type: 'string' }, 'store-pki': { type: 'string' },
+      'store': { type: 'string' }, 'listen': { type: 'string', default: '127.0.0.1:8082' }, 'token-listen': { type: 'string' }, 'pki': { type: 'string' }, 'store-pki': { type: 'string' },
       'bgp-dir': { type: 'string' }, 'bgp-launcher': { type: 'string', default: '' }, 'name': { type: 'string', default: 'controller' }, 'log-level': { type: 'string', default: 'info' },
     },
   });
@@ -46,14 +49,14 @@ function options(): Options {
     throw new Error(`--log-level ${values['log-level']}: one of ${Object.keys(pino.levels.values).join(', ')}, silent`);
   }
   return {
-    store: values.store, listen: values.listen, pki: values.pki, storePki: values['store-pki'], name: values.name, level: values['log-level'],
+    store: values.store, listen: values.listen, tokens: values['token-listen'], pki: values.pki, storePki: values['store-pki'], name: values.name, level: values['log-level'],
     bgpDirectory: values['bgp-dir'] ?? (isFile(values.store) ? `${values.store}.bgp` : undefined),
     bgpLauncher: values['bgp-launcher'].split(' ').filter((word) => word !== ''),
   };
 }
 
 async function main(): Promise<void> {
-  const { store: where, listen, pki, storePki, bgpDirectory, bgpLauncher, name, level } = options();
+  const { store: where, listen, tokens, pki, storePki, bgpDirectory, bgpLauncher, name, level } = options();
   const log = pino({ level, name: 'controller' }, pino.destination({ fd: 2, sync: true }));
   const store = await openStore(where, storePki, name);
   if (isShared(store)) {
@@ -66,7 +69,7 @@ async function main(): Promise<void> {
   const engine = await Engine.open(store);
   // Before appliances come: they have the routes that routers told the last run.
   const bgp = bgpDirectory === undefined ? undefined : await BgpService.open({ engine, name, directory: bgpDirectory, launcher: bgpLauncher, log: log.child({ part: 'bgp' }) });
-  const listening = await serve(engine, listen, pki, name, log, bgp);
+  const listening = await serve(engine, listen, pki, name, log, bgp, tokens);
   log.info({ address: `${listen.slice(0, listen.lastIndexOf(':'))}:${listening.port}`, version: engine.version, stateId: store.stateId, appliances: engine.compiler.appliances.size }, 'listening');
 
   let ending = false;

@@ -13,7 +13,7 @@ import { decodeObject, encodeObject } from './model/codec.ts';
 import type { Stored } from './model/kinds.ts';
 import { Objects } from './model/objects.ts';
 import { Refusal } from './model/refusal.ts';
-import { stage, type Change } from './model/transaction.ts';
+import { stage, type Change, type Judge, type Staged } from './model/transaction.ts';
 import { Exhausted, Numbering, RANGES, type NumberJournal, type NumberRow, type Ranges, type SlotsRow } from './routing/numbering.ts';
 import { isShared, Overtaken, type ApplianceRow, type Store, type StoreCommit } from './store/store.ts';
 
@@ -24,6 +24,16 @@ const MAX_TRIES = 20;
 const COMPILE_FORMAT = 1;
 
 export interface Committed { readonly version: number; readonly objects: readonly Stored[] }
+
+/** Who wants a change. Without one the controller itself does, and nobody writes it down. */
+export interface Author {
+  readonly judge: Judge;
+  /** What the audit log says of it. */
+  audit(version: number, changes: readonly Change[]): Uint8Array;
+}
+
+/** What a transaction would do; `before` and `after` are what `read` made of the compiled state. */
+export interface Planned<T> extends Committed { readonly changes: readonly Change[]; readonly before: readonly T[]; readonly after: readonly T[] }
 
 /** What a simulation replaces. */
 export interface EngineOptions { readonly newUuid?: () => string; readonly ranges?: Ranges }
@@ -92,13 +102,13 @@ export class Engine extends EventEmitter<Events> {
    *
    * @throws {Refusal} what is wrong with them.
    */
-  commit(operations: readonly Operation[], dryRun = false): Promise<Committed> {
+  commit(operations: readonly Operation[], dryRun = false, author?: Author): Promise<Committed> {
     return this.#enqueue(async () => {
       for (let tries = 1; ; tries++) {
         this.#follow();
         const { version } = this;
         try {
-          const committed = await this.#commit(operations, dryRun);
+          const committed = await this.#commit(operations, dryRun, author);
           // That nothing had to change was decided by what is known here: another controller may have changed it before.
           if (committed.version > version || !(await this.#isBehind())) return committed;
         } catch (error) {
@@ -106,6 +116,27 @@ export class Engine extends EventEmitter<Events> {
           if (!again || tries === MAX_TRIES) throw error;
         }
       }
+    });
+  }
+
+  /**
+   * Compiles a transaction and takes it back: nobody else sees it, and nothing of it stays.
+   *
+   * @param read is asked about each appliance that would be touched, with it and without it.
+   * @throws {Refusal} what is wrong with it.
+   */
+  plan<T>(operations: readonly Operation[], author: Author | undefined, read: (compiler: Compiler, appliance: string, touched: KeySet) => T): Promise<Planned<T>> {
+    return this.#enqueue(async () => {
+      this.#follow();
+      const staged = this.#stage(operations, author);
+      const { changes, objects } = staged;
+      const outcomes = changes.length === 0 ? [] : this.#compile(staged);
+      const readAll = (): T[] => outcomes.map(({ appliance, touched }) => read(this.#compiler, appliance.name, touched));
+      this.#numbering.takeJournal();
+      const after = readAll();
+      staged.undo();
+      if (changes.length > 0) this.#withdraw(changes);
+      return { version: this.version, objects, changes, after, before: readAll() };
     });
   }
 
@@ -176,6 +207,11 @@ export class Engine extends EventEmitter<Events> {
   /** Whether another controller has committed what is not known here yet. */
   async #isBehind(): Promise<boolean> { return isShared(this.store) && this.store.sync(); }
 
+  /** What any controller made durable before this call is compiled here when it resolves. @throws when the store gives no answer */
+  async catchUp(): Promise<void> {
+    if (await this.#isBehind()) await this.#enqueue(async () => this.#follow());
+  }
+
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(work);
     this.#queue = result.catch(() => undefined);
@@ -191,9 +227,24 @@ export class Engine extends EventEmitter<Events> {
     return keys.flooded ? undefined : keys;
   }
 
-  async #commit(operations: readonly Operation[], dryRun: boolean): Promise<Committed> {
+  #stage(operations: readonly Operation[], author: Author | undefined): Staged {
+    return stage(this.objects, operations, this.version + 1, this.#newUuid, author?.judge);
+  }
+
+  #compile(staged: Staged): Outcome[] {
+    try {
+      return this.#compiler.apply(staged.changes, this.version + 1);
+    } catch (error) {
+      staged.undo();
+      this.#rebuild();
+      if (error instanceof Exhausted) throw new Refusal('exhausted', [{ field: 'operations', rule: 'NUMBERS_EXHAUSTED', object: error.appliance === '' ? 'this controller' : `appliance ${error.appliance}`, description: error.message }]);
+      throw error;
+    }
+  }
+
+  async #commit(operations: readonly Operation[], dryRun: boolean, author: Author | undefined): Promise<Committed> {
     const version = this.version + 1;
-    const staged = stage(this.objects, operations, version, this.#newUuid);
+    const staged = this.#stage(operations, author);
     const { changes, objects } = staged;
     if (dryRun) {
       staged.undo();
@@ -201,15 +252,7 @@ export class Engine extends EventEmitter<Events> {
     }
     if (changes.length === 0) return { version: this.version, objects };
 
-    let outcomes: Outcome[];
-    try {
-      outcomes = this.#compiler.apply(changes, version);
-    } catch (error) {
-      staged.undo();
-      this.#rebuild();
-      if (error instanceof Exhausted) throw new Refusal('exhausted', [{ field: 'operations', rule: 'NUMBERS_EXHAUSTED', object: error.appliance === '' ? 'this controller' : `appliance ${error.appliance}`, description: error.message }]);
-      throw error;
-    }
+    const outcomes = this.#compile(staged);
     const { numbers, slots } = this.#numbering.takeJournal();
     this.#settled = false;
     try {
@@ -218,6 +261,7 @@ export class Engine extends EventEmitter<Events> {
         puts: changes.flatMap(({ after }) => (after ? [{ ...after, bytes: encodeObject(after) }] : [])),
         deletes: changes.flatMap(({ before, after }) => (before && !after ? [{ ...before, bytes: encodeObject(before) }] : [])),
         numbers, slots, appliances: rowsOf(outcomes),
+        ...(author ? { audit: author.audit(version, changes) } : {}),
       });
     } catch (error) {
       staged.undo();

@@ -1,12 +1,13 @@
-/** The controller's gRPC server: config API, sync and health on one port, all by mutual TLS. */
+/** The controller's gRPC server: config API, sync, health and reflection on one port by mutual TLS; on another one for callers with tokens. */
+import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type * as grpc from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { Config } from '../../proto/config.ts';
-import { addService, createServer, listen } from '../../proto/load.ts';
+import { addService, createServer, listen, schemaOf } from '../../proto/load.ts';
 import { Routing } from '../../proto/routing.ts';
 import { Sync } from '../../proto/sync.ts';
-import { serverCredentials } from '../pki/credentials.ts';
+import { serverCredentials, tokenServerCredentials } from '../pki/credentials.ts';
 import { configHandlers } from './api/config.ts';
 import { routingHandlers } from './api/routing.ts';
 import type { BgpService } from './bgp/service.ts';
@@ -16,6 +17,8 @@ import { SyncServer } from './sync/server.ts';
 
 export interface Listening {
   readonly port: number;
+  /** For callers with tokens; 0 = none. */
+  readonly tokenPort: number;
   readonly sync: SyncServer;
   /** Ends sessions, lets calls finish, then closes; whoever does not finish is cut off. */
   close(): Promise<void>;
@@ -33,8 +36,9 @@ const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
  *
  * @param pki folder with ca.crt, NAME.crt and NAME.key; @param name of the controller, and of its certificate.
  * @param bgp undefined: this controller speaks none.
+ * @param tokens address for callers with tokens instead of certificates; undefined: there is none.
  */
-export async function serve(engine: Engine, address: string, pki: string, name: string, log: Logger, bgp?: BgpService): Promise<Listening> {
+export async function serve(engine: Engine, address: string, pki: string, name: string, log: Logger, bgp?: BgpService, tokens?: string): Promise<Listening> {
   const sync = new SyncServer(engine, name, log);
   const server = createServer({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES, 'grpc.max_send_message_length': MAX_REQUEST_BYTES });
   addService(server, Sync, sync.handlers);
@@ -51,9 +55,11 @@ export async function serve(engine: Engine, address: string, pki: string, name: 
       else log.warn('no contact with the store: appliances are sent to another controller, nothing is withdrawn');
     });
   }
+  new ReflectionService(schemaOf(Config, Sync, Routing)).addToServer(server as unknown as Parameters<ReflectionService['addToServer']>[0]);
   const port = await listen(server, address, serverCredentials(pki, name));
+  const tokenPort = tokens === undefined ? 0 : await listen(server, tokens, tokenServerCredentials(pki, name));
   return {
-    port, sync,
+    port, tokenPort, sync,
     async close() {
       tell(false);
       sync.close();

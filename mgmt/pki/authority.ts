@@ -9,7 +9,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { join } from 'node:path';
 import 'reflect-metadata'; // @peculiar/x509 wants it loaded first
 import * as x509 from '@peculiar/x509';
-import type { Role } from './credentials.ts';
+import { ROLES, type Role } from './credentials.ts';
 
 type CryptoKey = webcrypto.CryptoKey;
 
@@ -23,9 +23,13 @@ const LEAF_DAYS = 825;
 const BACKDATE_MS = 3600 * 1000;
 
 /** One certificate to issue. */
-export interface Subject { readonly name: string; readonly role: Role }
+export interface Subject {
+  readonly name: string;
+  readonly role: Role;
+  /** Of project-admin and read-only: what it is for. */
+  readonly projects?: readonly string[];
+}
 
-const ROLES: readonly Role[] = ['controller', 'appliance', 'operator', 'store'];
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** Throws unless `subject` can be issued: a name that is safe as a file name and as a DNS label, and one of the roles. */
@@ -34,6 +38,11 @@ export function checkSubject(subject: Subject): void {
     throw new Error(`certificate name ${JSON.stringify(subject.name)}: letters, digits, ".", "_" and "-" (1-63), not starting with a sign, and not "ca"`);
   }
   if (!ROLES.includes(subject.role)) throw new Error(`certificate role ${JSON.stringify(subject.role)}: one of ${ROLES.join(', ')}`);
+  const { projects = [] } = subject;
+  if (projects.length > 0 && subject.role !== 'project-admin' && subject.role !== 'read-only') throw new Error(`certificate of role ${subject.role}: only project-admin and read-only are for projects`);
+  if (subject.role === 'project-admin' && projects.length === 0) throw new Error('certificate of role project-admin: name its projects, project-admin=default-domain:k8s-ns-user-1');
+  // X.520: an organization has up to 64 characters.
+  for (const project of projects) if (!/^[^\s:/,]+:[^\s:/,]+$/.test(project) || project.length > 64) throw new Error(`project ${JSON.stringify(project)}: a full name like default-domain:k8s-ns-user-1, up to 64 characters`);
 }
 
 /** The root of a folder with its private key. */
@@ -75,7 +84,7 @@ export async function issue(authority: Authority, subject: Subject): Promise<voi
   const now = Date.now();
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: [{ CN: [subject.name] }, { OU: [subject.role] }],
+    subject: [{ CN: [subject.name] }, { OU: [subject.role] }, ...(subject.projects ?? []).map((project) => ({ O: [project] }))],
     issuer: authority.certificate.subject,
     notBefore: new Date(now - BACKDATE_MS),
     notAfter: new Date(Math.min(now + LEAF_DAYS * DAY_MS, authority.certificate.notAfter.getTime())),

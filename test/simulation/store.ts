@@ -53,6 +53,8 @@ export class SimulatedStore implements Store {
   appliances() { return this.#mirror.appliances.values(); }
   changesSince(appliance: string, version: number) { return this.#mirror.changesSince(appliance, version); }
   history(version: number, limit: number) { return this.#mirror.history(version, limit); }
+  audit(...of: Parameters<Store['audit']>) { return this.#mirror.audit(...of); }
+  get auditFloor() { return this.#mirror.historyFloor; }
   versionsOf(...of: Parameters<Store['versionsOf']>) { return this.#mirror.versionsOf(...of); }
   close() {}
 

@@ -10,6 +10,7 @@ const CODES: { readonly [K in RefusalKind]: grpc.status } = {
   'not-found': grpc.status.NOT_FOUND,
   'exists': grpc.status.ALREADY_EXISTS,
   'conflict': grpc.status.ABORTED,
+  'forbidden': grpc.status.PERMISSION_DENIED,
   'exhausted': grpc.status.RESOURCE_EXHAUSTED,
 };
 /** Trailers travel in HTTP/2 headers, of which Node takes 64 KiB: what does not fit is counted instead. */

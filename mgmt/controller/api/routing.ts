@@ -3,13 +3,13 @@ import * as grpc from '@grpc/grpc-js';
 import { NHK_TUNNEL_GRE } from '../../../wasm-core/layout.ts';
 import type * as wire from '../../../proto/routing.ts';
 import { rpcError, type Draft, type Handlers } from '../../../proto/load.ts';
-import { requireRole } from '../../pki/credentials.ts';
 import type { BgpService, NeighborState } from '../bgp/service.ts';
 import type { Family, ReceivedPath } from '../bgp/types.ts';
 import type { Compiler } from '../compile/compiler.ts';
 import type { Path } from '../compile/types.ts';
 import type { Engine } from '../engine.ts';
 import { formatAddress, formatKey, maskOf, parseAddress, parsePrefix, prefixKey } from '../model/address.ts';
+import { seesAll } from './access.ts';
 import { nexthopText } from './views.ts';
 
 /** Routes per message. */
@@ -22,7 +22,7 @@ const TUNNEL = 'MPLSoGRE';
 export function routingHandlers(engine: Engine, bgp: BgpService | undefined, name: string): Handlers<wire.RoutingMethods> {
   return {
     async bgpNeighbors(_request, call) {
-      requireRole(call, 'operator');
+      seesAll(call, engine.objects);
       if (!bgp) return { problem: engine.objects.count('bgp-router') === 0 ? '' : 'there are bgp-routers, and this controller was started without --bgp-dir' };
       const { speaker, problem } = { speaker: bgp.settings.speaker, problem: bgp.problem };
       return {
@@ -34,11 +34,11 @@ export function routingHandlers(engine: Engine, bgp: BgpService | undefined, nam
       };
     },
     vrfRoutes(request, call) {
-      requireRole(call, 'operator');
+      seesAll(call, engine.objects);
       return vrfRoutes(engine.compiler, bgp, request);
     },
     tunnels(_request, call) {
-      requireRole(call, 'operator');
+      seesAll(call, engine.objects);
       return { tunnels: bgp?.tunnels.map(({ remote, routes, since }) => ({
         destination: formatAddress(remote), encapsulation: TUNNEL, routes, since: new Date(since).toISOString(), router: bgp.neighbor(remote)?.name ?? '', sources: sourcesOf(engine.compiler, remote),
       })) ?? [] };

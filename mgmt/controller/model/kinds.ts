@@ -16,6 +16,7 @@ export interface Specs {
   'virtual-machine': wire.VirtualMachine;
   'route-target': wire.RouteTarget;
   'bgp-router': wire.BgpRouter;
+  'access-token': wire.AccessToken;
   'global-system-config': wire.GlobalSystemConfig;
   'global-vrouter-config': wire.GlobalVrouterConfig;
 }
@@ -57,6 +58,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo } = {
   'network-policy': { field: 'networkPolicy', path: 'network_policy', parts: ['<domain>', '<project>', '<policy>'], parent: 'project' },
   'route-target': { field: 'routeTarget', path: 'route_target', parts: ['target', '<asn>', '<number>'] },
   'bgp-router': { field: 'bgpRouter', path: 'bgp_router', parts: [...BGP_ROUTERS.split(':'), '<router>'] },
+  'access-token': { field: 'accessToken', path: 'access_token', parts: ['<token>'] },
   'global-system-config': { field: 'globalSystemConfig', path: 'global_system_config', parts: [SYSTEM] },
   'global-vrouter-config': { field: 'globalVrouterConfig', path: 'global_vrouter_config', parts: [SYSTEM, 'default-global-vrouter-config'], parent: 'global-system-config' },
 };

@@ -24,6 +24,7 @@ const REFERENCES: { readonly [K in Kind]?: Fields } = {
     nextHops: { virtualMachineInterface: 'virtual-machine-interface', gateways: { virtualRouter: 'virtual-router' } },
   },
   'network-policy': { rules: { source: 'virtual-network', destination: 'virtual-network' } },
+  'access-token': { projects: 'project' },
   'bgp-router': { peers: 'bgp-router' },
 };
 /** What stands in the place of a network's name and is none. */

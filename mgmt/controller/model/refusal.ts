@@ -11,8 +11,11 @@ export interface Violation {
   readonly description: string;
 }
 
-/** invalid: the request is wrong in itself. in-use, not-found, exists: wrong in this state. conflict: somebody was faster. exhausted: there is no room. */
-export type RefusalKind = 'invalid' | 'in-use' | 'not-found' | 'exists' | 'conflict' | 'exhausted';
+/**
+ * invalid: the request is wrong in itself. in-use, not-found, exists: wrong in this state. conflict: somebody was faster. exhausted: there is no room.
+ * forbidden: not for this caller.
+ */
+export type RefusalKind = 'invalid' | 'in-use' | 'not-found' | 'exists' | 'conflict' | 'exhausted' | 'forbidden';
 
 export class Refusal extends Error {
   readonly kind: RefusalKind;

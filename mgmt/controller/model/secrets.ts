@@ -5,12 +5,14 @@ import type { Stored } from './kinds.ts';
 export const HIDDEN = '(hidden)';
 
 export function withoutSecrets<S extends Stored>(object: S): S {
+  if (object.kind === 'access-token') return { ...object, spec: { ...object.spec, sha256: HIDDEN } };
   if (object.kind !== 'bgp-router' || object.spec.authKey === '') return object;
   return { ...object, spec: { ...object.spec, authKey: HIDDEN } };
 }
 
 /** The secrets that `object` keeps by writing HIDDEN: those of `current`. One that is not there stays HIDDEN, and is refused. */
-export function withKeptSecrets(object: Stored<'bgp-router'>, current: Stored | undefined): Stored<'bgp-router'> {
-  if (object.spec.authKey !== HIDDEN || current?.kind !== 'bgp-router' || current.spec.authKey === '') return object;
-  return { ...object, spec: { ...object.spec, authKey: current.spec.authKey } };
+export function withKeptSecrets(object: Stored, current: Stored | undefined): Stored {
+  if (object.kind === 'bgp-router' && current?.kind === 'bgp-router' && object.spec.authKey === HIDDEN && current.spec.authKey !== '') return { ...object, spec: { ...object.spec, authKey: current.spec.authKey } };
+  if (object.kind === 'access-token' && current?.kind === 'access-token' && object.spec.sha256 === HIDDEN) return { ...object, spec: { ...object.spec, sha256: current.spec.sha256 } };
+  return object;
 }

@@ -33,15 +33,20 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Pool that a network with `external` set has by itself. */
 const PUBLIC_POOL = 'public';
 
+/** What of the changes that the operations ask for is not for their author, before anything else is said of them. */
+export type Judge = (changes: readonly Change[], objects: Objects) => readonly Violation[];
+
 /**
  * Applies `operations` to `objects` under `version`.
  *
  * @throws {Refusal} with every violation that was found; the objects are then as they were.
  */
-export function stage(objects: Objects, operations: readonly wire.Operation[], version: number, newUuid: () => string = randomUUID): Staged {
+export function stage(objects: Objects, operations: readonly wire.Operation[], version: number, newUuid: () => string = randomUUID, judge: Judge = () => []): Staged {
   const transaction = new Transaction(objects, version, newUuid);
   try {
     operations.forEach((operation, at) => transaction.apply(operation, at));
+    const forbidden = judge(transaction.changes.filter(({ kind, name }) => transaction.asked.has(idOf(kind, name))), objects);
+    if (forbidden.length > 0) throw new Refusal('forbidden', forbidden);
     transaction.finish();
     return transaction;
   } catch (error) {
@@ -58,6 +63,8 @@ class Transaction implements Staged {
   /** Operation that an object was last put by: for field paths. */
   readonly #operation = new Map<string, number>();
   readonly #puts: string[] = [];
+  /** Ids of what the operations name: whatever else changes does so by itself. */
+  readonly asked = new Set<string>();
   readonly #violations: Violation[] = [];
   #refusal: RefusalKind = 'invalid';
 
@@ -100,6 +107,7 @@ class Transaction implements Staged {
     if (object.version !== 0 && object.version !== (current?.version ?? 0)) this.#conflict(at, id, object.version, current);
     const namesake = object.uuid ? this.#objects.byUuid(object.uuid) : undefined;
     if (namesake && idOf(namesake.kind, namesake.name) !== id) this.#refuse('exists', at, 'uuid', 'TAKEN', id, `uuid ${object.uuid} belongs to ${idOf(namesake.kind, namesake.name)}; leave it empty`);
+    this.asked.add(id);
     const filled = this.#fill(object, current, at);
     if (current && sameSpec(current, filled)) {
       this.#puts.push(id);
@@ -164,6 +172,7 @@ class Transaction implements Staged {
     if (current?.kind !== request.kind) return this.#refuse('not-found', at, request.name ? 'delete.name' : 'delete.uuid', 'NOT_FOUND', id, 'does not exist');
     if (request.uuid && request.uuid !== current.uuid) return this.#refuse('not-found', at, 'delete.uuid', 'NOT_FOUND', id, `has uuid ${current.uuid}, not ${request.uuid}`);
     if (request.version !== 0 && request.version !== current.version) this.#conflict(at, id, request.version, current);
+    this.asked.add(id);
     this.#remove(current.kind, current.name, at);
     if (current.kind === 'virtual-network' && current.spec.external) this.#dropPublicPool(current.name, at);
   }
@@ -202,8 +211,8 @@ class Transaction implements Staged {
       }
       case 'global-system-config':
         return { ...base, kind: object.kind, spec: { autonomousSystem: object.spec.autonomousSystem || DEFAULT_ASN } };
-      case 'bgp-router':
-        return { ...withKeptSecrets(object, current), ...base };
+      case 'bgp-router': case 'access-token':
+        return { ...withKeptSecrets(object, current), ...base } as Stored;
       default:
         return { ...object, ...base } as Stored;
     }

@@ -37,20 +37,20 @@ export const KEYS = {
 /** First key after all that begin with `folder`, which ends in a slash. */
 export const endOf = (folder: string): string => `${folder.slice(0, -1)}0`;
 
-export function encodeCommit({ puts, deletes, numbers, slots, appliances, format }: StoreCommit): Buffer {
+export function encodeCommit({ puts, deletes, numbers, slots, appliances, format, audit }: StoreCommit): Buffer {
   return Commit.encode({
     puts: puts.map(toObject), deletes: deletes.map(toObject), numbers, slots,
     appliances: appliances.map(({ appliance, keys }) => (keys === null ? { appliance } : { appliance, keys })),
-    ...(format === undefined ? {} : { format }),
+    ...(format === undefined ? {} : { format }), ...(audit === undefined ? {} : { audit }),
   });
 }
 
 export function decodeCommit(version: number, bytes: Buffer): StoreCommit {
-  const { puts, deletes, numbers, slots, appliances, format } = Commit.decode(bytes);
+  const { puts, deletes, numbers, slots, appliances, format, audit } = Commit.decode(bytes);
   return {
     version, puts: puts.map(fromObject), deletes: deletes.map(fromObject), numbers, slots,
     appliances: appliances.map(({ appliance, keys }) => ({ appliance, keys: keys ?? null })),
-    ...(format === undefined ? {} : { format }),
+    ...(format === undefined ? {} : { format }), ...(audit === undefined ? {} : { audit }),
   };
 }
 

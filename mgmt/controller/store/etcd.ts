@@ -14,7 +14,7 @@ import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
 import { CALL_MS, EtcdClient, EtcdUnavailable, type EtcdOptions } from './etcd-client.ts';
 import { decodeCommit, encodeCommit, endOf, fromObject, Head, Identity, KEYS, LogEntry, Snapshot, SnapshotPart, SnapshotPiece, toObject } from './etcd-records.ts';
 import { Mirror, numberKey, objectKey, slotsKey } from './mirror.ts';
-import { Overtaken, type ApplianceVersion, type HistoryRow, type SharedStore, type StoreCommit, type StoredRow } from './store.ts';
+import { Overtaken, type ApplianceVersion, type AuditRow, type HistoryRow, type SharedStore, type StoreCommit, type StoredRow } from './store.ts';
 
 /** Refuses what a later program wrote. */
 const SCHEMA = 1;
@@ -105,6 +105,8 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
   appliances(): Iterable<ApplianceVersion> { return this.#mirror.appliances.values(); }
   changesSince(appliance: string, version: number): string[] | undefined { return this.#mirror.changesSince(appliance, version); }
   history(version: number, limit: number): HistoryRow[] | undefined { return this.#mirror.history(version, limit); }
+  audit(version: number, limit: number): AuditRow[] | undefined { return this.#mirror.audit(version, limit); }
+  get auditFloor(): number { return this.#mirror.historyFloor; }
   versionsOf(kind: Kind, name: string): HistoryRow[] { return this.#mirror.versionsOf(kind, name); }
 
   take(): StoreCommit | undefined {

@@ -5,7 +5,7 @@
 import type { Kind } from '../model/kinds.ts';
 import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
 import { APPLIANCE_BYTES, APPLIANCE_CHANGES, HISTORY_BYTES, HISTORY_VERSIONS } from './bounds.ts';
-import type { ApplianceVersion, HistoryRow, StoreCommit, StoredRow } from './store.ts';
+import type { ApplianceVersion, AuditRow, HistoryRow, StoreCommit, StoredRow } from './store.ts';
 
 interface Change { readonly version: number; readonly keys: string }
 
@@ -20,6 +20,8 @@ export class Mirror {
   readonly appliances = new Map<string, ApplianceVersion>();
   readonly #changes = new Map<string, { readonly list: Change[]; bytes: number }>();
   #history: HistoryRow[] = [];
+  /** As far back as the history. */
+  #audit: AuditRow[] = [];
   #historyBytes = 0;
 
   /** The next version. */
@@ -42,10 +44,12 @@ export class Mirror {
   }
 
   /** The log's part of a commit, whose state is here already. */
-  record({ version, puts, deletes, appliances }: StoreCommit): void {
+  record({ version, puts, deletes, appliances, audit }: StoreCommit): void {
+    if (audit) this.#audit.push({ version, bytes: audit });
     for (const row of puts) this.#step({ ...row, version, deleted: false });
     for (const row of deletes) this.#step({ ...row, version, deleted: true });
     this.#trimHistory(version);
+    if (this.#audit.length > 0 && this.#audit[0]!.version <= this.historyFloor) this.#audit = this.#audit.filter((row) => row.version > this.historyFloor);
     for (const { appliance, keys } of appliances) {
       if (keys === null) this.#changes.delete(appliance);
       else this.#change(appliance, { version, keys });
@@ -72,6 +76,11 @@ export class Mirror {
       else end = whole;
     }
     return after.slice(start, end);
+  }
+
+  audit(version: number, limit: number): AuditRow[] | undefined {
+    if (version < this.historyFloor || version > this.version) return undefined;
+    return this.#audit.filter((row) => row.version > version).slice(0, limit);
   }
 
   versionsOf(kind: Kind, name: string): HistoryRow[] {

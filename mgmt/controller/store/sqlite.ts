@@ -8,7 +8,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import type { Kind } from '../model/kinds.ts';
 import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
 import { APPLIANCE_BYTES, APPLIANCE_CHANGES, HISTORY_BYTES, HISTORY_VERSIONS } from './bounds.ts';
-import type { ApplianceVersion, HistoryRow, Store, StoreCommit, StoredRow } from './store.ts';
+import type { ApplianceVersion, AuditRow, HistoryRow, Store, StoreCommit, StoredRow } from './store.ts';
 
 /** Refuses files of a later program. Raise it with every change of the tables. */
 const SCHEMA = 1;
@@ -24,6 +24,10 @@ const TABLES = `
   CREATE TABLE appliance (name TEXT PRIMARY KEY, version INTEGER NOT NULL, floor INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE change (appliance TEXT, version INTEGER, keys TEXT NOT NULL, PRIMARY KEY (appliance, version)) WITHOUT ROWID;
 `;
+
+/** Who changed what is kept longer than the history. Files of programs that knew nothing of it get the table when they are opened. */
+const AUDIT_TABLE = 'CREATE TABLE IF NOT EXISTS audit (version INTEGER PRIMARY KEY, bytes BLOB NOT NULL)';
+const AUDIT_VERSIONS = 100_000;
 
 /** The log is written back when no commit came for so long, since that takes several synchronous writes; or when it is this long. */
 const CHECKPOINT_IDLE_MS = 500;
@@ -57,6 +61,7 @@ export class SqliteStore implements Store {
     const { user_version: schema } = this.#database.prepare('PRAGMA user_version').get() as { user_version: number };
     if (schema === 0) this.#create();
     else if (schema !== SCHEMA) throw new Error(`${path} has schema ${schema}, this program knows ${SCHEMA}: use the program that wrote it, or another file`);
+    this.#database.exec(AUDIT_TABLE);
     this.stateId = this.#meta('state_id');
     this.#version = Number(this.#meta('version'));
     this.#measure();
@@ -108,6 +113,13 @@ export class SqliteStore implements Store {
     return rows.map(toHistory);
   }
 
+  audit(version: number, limit: number): AuditRow[] | undefined {
+    if (version < this.auditFloor || version > this.#version) return undefined;
+    return [...this.#rows<AuditRow>('SELECT version, bytes FROM audit WHERE version > ? ORDER BY version LIMIT ?', version, limit)];
+  }
+
+  get auditFloor(): number { return Math.max(0, this.#version - AUDIT_VERSIONS); }
+
   versionsOf(kind: Kind, name: string): HistoryRow[] {
     return [...this.#rows<Row>('SELECT kind, name, uuid, version, deleted, bytes FROM history WHERE kind = ? AND name = ? ORDER BY id DESC', kind, name)].map(toHistory);
   }
@@ -130,6 +142,10 @@ export class SqliteStore implements Store {
     for (const { scope, key, slots } of commit.slots) {
       if (slots.length > 0) this.#run('INSERT OR REPLACE INTO slots VALUES (?, ?, ?)', scope, key, JSON.stringify(slots));
       else this.#run('DELETE FROM slots WHERE scope = ? AND key = ?', scope, key);
+    }
+    if (commit.audit) {
+      this.#run('INSERT INTO audit VALUES (?, ?)', version, commit.audit);
+      this.#run('DELETE FROM audit WHERE version <= ?', version - AUDIT_VERSIONS);
     }
     for (const { appliance, keys } of commit.appliances) {
       if (keys === null) {

@@ -27,7 +27,11 @@ export interface StoreCommit {
   readonly appliances: readonly ApplianceRow[];
   /** Of the compile step, when it changed. */
   readonly format?: number;
+  /** Who changed what: a wrouter.config.v1.AuditEntry. */
+  readonly audit?: Uint8Array;
 }
+
+export interface AuditRow { readonly version: number; readonly bytes: Uint8Array }
 
 /** Version of the last change of an appliance, and the oldest from which deltas are known. */
 export interface ApplianceVersion { readonly appliance: string; readonly version: number; readonly floor: number }
@@ -46,6 +50,10 @@ export interface Store {
   changesSince(appliance: string, version: number): string[] | undefined;
   /** History after `version`, at most `limit` steps; undefined: not known any more. */
   history(version: number, limit: number): HistoryRow[] | undefined;
+  /** Audit entries after `version`, at most `limit`; undefined: they are not known any more. */
+  audit(version: number, limit: number): AuditRow[] | undefined;
+  /** The oldest version after which audit entries are known. */
+  readonly auditFloor: number;
   /** States of one object, newest first. */
   versionsOf(kind: Kind, name: string): HistoryRow[];
   /** The compile step's format: when it differs from the code's, appliances must be resynced. */

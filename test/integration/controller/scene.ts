@@ -35,7 +35,7 @@ export class Scene {
   async start(address: string, store = 'store.db'): Promise<void> {
     this.#store = new SqliteStore(join(this.folder, store));
     this.engine = await Engine.open(this.#store);
-    this.listening = await serve(this.engine, address, this.pki, 'controller', this.#log);
+    this.listening = await serve(this.engine, address, this.pki, 'controller', this.#log, undefined, '127.0.0.1:0');
     this.config = createClient(Config, this.address, clientCredentials(this.pki, 'operator', 'controller'));
   }
 

@@ -29,8 +29,21 @@ const TARGETS = ['target:64512:1', 'target:64512:2', 'target:64512:3'];
 const some = <T>(values: readonly T[]) => fc.subarray(values as T[]);
 const one = <T>(values: readonly T[]) => fc.constantFrom(...values);
 
-const network = fc.record({ name: one(NETWORKS), targets: some(TARGETS), imports: some(TARGETS), external: fc.boolean(), mss: one([0, 1300]), statics: fc.boolean() }).map(({ name, targets, imports, external, mss, statics }): DraftObject =>
-  ({ name, virtualNetwork: { subnets: [{ prefix: `10.${NETWORKS.indexOf(name)}.0.0/24` }], routeTargets: targets, importRouteTargets: imports, external, mssClamp: mss, advertiseStaticRoutes: statics } }));
+const POLICIES = ['open', 'pair'].map((name) => `${P}:${name}`);
+/** Networks of flat allocation, which share the addresses of one IPAM. */
+const FLAT = ['flat-1', 'flat-2'].map((name) => `${P}:${name}`);
+const routes = one([[], [{ prefix: '192.0.2.0/24', discard: true }], [{ prefix: '192.0.2.0/24', virtualMachineInterface: VMIS[0]! }]]);
+const network = fc.record({ name: one(NETWORKS), targets: some(TARGETS), imports: some(TARGETS), external: fc.boolean(), mss: one([0, 1300]), policies: some(POLICIES), routes, statics: fc.boolean() }).map(({ name, targets, imports, external, mss, policies, routes: its, statics }): DraftObject => ({
+  name, virtualNetwork: {
+    subnets: [{ prefix: `10.${NETWORKS.indexOf(name)}.0.0/24` }], routeTargets: targets, importRouteTargets: imports, external, mssClamp: mss, networkPolicies: policies, staticRoutes: its, advertiseStaticRoutes: statics,
+  },
+}));
+const flat = fc.record({ name: one(FLAT), policies: some(POLICIES) }).map(({ name, policies }): DraftObject =>
+  ({ name, virtualNetwork: { addressAllocationMode: 'FLAT_SUBNET_ONLY', networkIpams: [`${P}:ipam`], networkPolicies: policies } }));
+const flatAddress = fc.record({ number: one([6, 7]), network: one(FLAT), vmis: some(VMIS.slice(2)) }).map(({ number, network: its, vmis }): DraftObject =>
+  ({ name: `ip-${number}`, instanceIp: { address: `10.9.0.${number}`, virtualNetwork: its, virtualMachineInterfaces: vmis } }));
+const policy = fc.record({ name: one(POLICIES), rules: fc.array(fc.record({ source: one(['local', ...NETWORKS]), destination: one(['local', ...NETWORKS, ...FLAT]) }), { maxLength: 2 }) }).map(({ name, rules }): DraftObject => ({ name, networkPolicy: { rules } }));
+const system = one([64512, 65000, 4200000000]).map((autonomousSystem): DraftObject => ({ name: 'default-global-system-config', globalSystemConfig: { autonomousSystem } }));
 const compute = fc.record({ name: one(COMPUTES), subnet: one([1, 2]), mtu: one([0, 1700]) }).map(({ name, subnet, mtu }): DraftObject =>
   ({ name, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `192.168.${subnet}.${10 + COMPUTES.indexOf(name)}/24`, gateway: `192.168.${subnet}.1`, mac: '02:00:00:00:00:01', mtu } } }));
 const gateway = fc.record({ name: one(GATEWAYS), targets: some(TARGETS), networks: some(NETWORKS), route: fc.boolean(), vlan: fc.boolean() }).map(({ name, targets, networks, route, vlan }): DraftObject => ({
@@ -43,7 +56,7 @@ const gateway = fc.record({ name: one(GATEWAYS), targets: some(TARGETS), network
     ],
   },
 }));
-const vmi = fc.record({ name: one(VMIS), network: one(NETWORKS), router: one([...COMPUTES, '']), mac: one(['02:00:00:00:01:0', '02:00:00:00:02:0']) }).map(({ name, network: its, router, mac }): DraftObject =>
+const vmi = fc.record({ name: one(VMIS), network: one([...NETWORKS, FLAT[0]!]), router: one([...COMPUTES, '']), mac: one(['02:00:00:00:01:0', '02:00:00:00:02:0']) }).map(({ name, network: its, router, mac }): DraftObject =>
   ({ name, virtualMachineInterface: { virtualNetwork: its, virtualRouter: router, port: router ? `tap${VMIS.indexOf(name)}` : '', mac: mac + VMIS.indexOf(name) } }));
 const instanceIp = fc.record({ number: one([1, 2, 3, 4, 5]), network: one(NETWORKS), vmis: some(VMIS) }).map(({ number, network: its, vmis }): DraftObject =>
   ({ name: `ip-${number}`, instanceIp: { address: `10.${NETWORKS.indexOf(its)}.0.${number}`, virtualNetwork: its, virtualMachineInterfaces: vmis } }));
@@ -59,13 +72,13 @@ const table = fc.record({ name: one(['t1', 't2']), network: one(NETWORKS), prefi
   },
 }));
 const deletions = one([
-  ...NETWORKS.map((name) => deletion('virtual-network', name)), ...VMIS.map((name) => deletion('virtual-machine-interface', name)),
+  ...NETWORKS.map((name) => deletion('virtual-network', name)), ...POLICIES.map((name) => deletion('network-policy', name)), ...FLAT.map((name) => deletion('virtual-network', name)), ...VMIS.map((name) => deletion('virtual-machine-interface', name)),
   ...[...COMPUTES, ...GATEWAYS].map((name) => deletion('virtual-router', name)), ...[1, 2, 3, 4, 5].map((number) => deletion('instance-ip', `ip-${number}`)),
   ...NETWORKS.flatMap((name) => [1, 2, 3].map((number) => deletion('floating-ip', `${name}:pool:f${number}`))), ...['t1', 't2'].map((name) => deletion('route-table', `${P}:${name}`)),
 ]);
 const operation: fc.Arbitrary<Operation> = fc.oneof(
-  { arbitrary: fc.oneof(network, compute, gateway, vmi, instanceIp, pool, floatingIp, table).map(put), weight: 5 },
-  { arbitrary: fc.oneof(vmi, instanceIp, floatingIp, table).map(put), weight: 5 },
+  { arbitrary: fc.oneof(network, compute, gateway, vmi, instanceIp, pool, floatingIp, table, policy, flat, system).map(put), weight: 5 },
+  { arbitrary: fc.oneof(vmi, instanceIp, floatingIp, table, network, flatAddress).map(put), weight: 5 },
   { arbitrary: deletions, weight: 3 },
 );
 /** What routers may tell, beside and under what the objects make: default routes, workloads' and floating addresses, subnets. */
@@ -85,6 +98,10 @@ const steps: fc.Arbitrary<Step[]> = fc.array(fc.oneof(
 /** A beginning in which much can happen. */
 const START = [
   put({ name: P, project: {} }),
+  put({ name: POLICIES[0]!, networkPolicy: { rules: [{ source: 'local', destination: 'local' }] } }),
+  put({ name: POLICIES[1]!, networkPolicy: { rules: [{ source: NETWORKS[0]!, destination: NETWORKS[1]! }] } }),
+  put({ name: `${P}:ipam`, networkIpam: { subnets: [{ prefix: '10.9.0.0/24' }] } }),
+  ...FLAT.map((name) => put({ name, virtualNetwork: { addressAllocationMode: 'FLAT_SUBNET_ONLY', networkIpams: [`${P}:ipam`] } })),
   ...NETWORKS.map((name, at) => put({ name, virtualNetwork: { subnets: [{ prefix: `10.${at}.0.0/24` }], routeTargets: [TARGETS[at]!] } })),
   ...NETWORKS.map((name) => put({ name: `${name}:pool`, floatingIpPool: {} })),
   ...COMPUTES.map((name, at) => put({ name, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `192.168.1.${10 + at}/24`, mac: '02:00:00:00:00:01' } } })),
@@ -221,6 +238,25 @@ test('an address on several interfaces is shared; who leaves keeps the others in
   assert.is(after.filter((slot) => slot === 0).length, 1, 'one place-holder');
   world.commit([shared([VMIS[0]!, VMIS[2]!, VMIS[3]!])]);
   assert.is(slots().filter((slot, at) => slot === after[at]).length, 2, 'the new one takes the hole');
+  world.check();
+});
+
+test('networks exchange routes when both allow it, and nothing of a third comes along', () => {
+  const world = new World();
+  world.commit(START);
+  const attach = (at: number, policies: string[]) => put({ name: NETWORKS[at]!, virtualNetwork: { subnets: [{ prefix: `10.${at}.0.0/24` }], routeTargets: [TARGETS[at]!], networkPolicies: policies } });
+  /** Whether red's VRF on c1 has a route to blue's workload. */
+  const reaches = (): boolean => world.compiler.appliances.get('c1')!.instances.get(`${NETWORKS[0]}:red`)!.route(keyOf('10.1.0.2/32')) !== 0;
+  assert.not(reaches());
+  assert.ok(world.commit([attach(0, [POLICIES[1]!])]));
+  assert.not(reaches(), 'one side alone opens nothing');
+  assert.ok(world.commit([attach(1, [POLICIES[1]!])]));
+  assert.ok(reaches());
+  assert.ok(world.commit([attach(0, [POLICIES[0]!]), attach(1, [POLICIES[0]!])]));
+  assert.ok(reaches(), 'local to local: all that have it');
+  world.check();
+  assert.ok(world.commit([put({ name: POLICIES[0]!, networkPolicy: {} })]));
+  assert.not(reaches());
   world.check();
 });
 

@@ -139,6 +139,8 @@ class LogStore extends EventEmitter implements SharedStore {
   appliances() { return this.#mirror.appliances.values(); }
   changesSince(appliance: string, version: number) { return this.#mirror.changesSince(appliance, version); }
   history(version: number, limit: number) { return this.#mirror.history(version, limit); }
+  audit(...of: Parameters<Mirror['audit']>) { return this.#mirror.audit(...of); }
+  get auditFloor() { return this.#mirror.historyFloor; }
   versionsOf(...of: Parameters<Mirror['versionsOf']>) { return this.#mirror.versionsOf(...of); }
   async sync() { return this.#log.length > this.version; }
   close() {}

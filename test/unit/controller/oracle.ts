@@ -25,21 +25,34 @@ const subnet = (text: string): string => `${address(text).split('.').slice(0, 3)
 export function expected(objects: Objects, numbering: Numbering, imported: Iterable<Path> = []): Map<string, Routes> {
   const routers = [...objects.all('virtual-router')];
   const networks = [...objects.all('virtual-network')];
-  const own = (network: string): string => `target:64512:${numbering.find('', 'route-target', network)}`;
+  const asn = objects.get('global-system-config', 'default-global-system-config')?.spec.autonomousSystem ?? 64512;
+  const own = (network: string): string => `target:${asn}:${numbering.find('', 'route-target', network)! - (asn < 65536 ? 0 : 8000000 - 8000)}`;
   const exports = (name: string): string[] => { const { spec } = objects.get('virtual-network', name)!; return [own(name), ...spec.routeTargets, ...spec.exportRouteTargets]; };
   const imports = (name: string): string[] => { const { spec } = objects.get('virtual-network', name)!; return [own(name), ...spec.routeTargets, ...spec.importRouteTargets]; };
+  /** Both ends must allow it: a policy of one names the other, and the other way round. */
+  const allows = (one: string, other: string): boolean => objects.get('virtual-network', one)!.spec.networkPolicies.some((policy) => {
+    const is = (side: string, network: string): boolean => side === network || (side === 'local' && objects.get('virtual-network', network)!.spec.networkPolicies.includes(policy));
+    return objects.get('network-policy', policy)!.spec.rules.some(({ source, destination }) => (is(source, one) && is(destination, other)) || (is(source, other) && is(destination, one)));
+  });
+  const vrfImports = (name: string): string[] => [...imports(name), ...networks.filter((other) => other.name !== name && allows(name, other.name) && allows(other.name, name)).map((other) => own(other.name))];
+  const subnetsOf = (name: string): string[] => {
+    const { spec } = objects.get('virtual-network', name)!;
+    const all = spec.addressAllocationMode === 'FLAT_SUBNET_ONLY' ? spec.networkIpams.flatMap((ipam) => objects.get('network-ipam', ipam)!.spec.subnets) : spec.subnets;
+    return all.map(({ prefix }) => prefix);
+  };
   const tunnel = (router: string, key: string, external: boolean): string =>
     `tunnel ${address(objects.get('virtual-router', router)!.spec.fabric!.address)} ${numbering.find(last(router), 'label', key)}${external ? ' external' : ''}`;
 
   // Every way there is, and which VRFs there are on which appliance, with what they import.
   const ways: Way[] = [];
   const vrfs = new Map(routers.map(({ name }) => [name, new Map<string, string[]>()]));
-  for (const { name, spec } of networks) {
-    for (const { prefix } of spec.subnets) {
+  for (const { name } of networks) {
+    for (const prefix of subnetsOf(name)) {
       ways.push({ prefix, targets: exports(name), rank: 255, at: '', here: 'discard', there: 'discard' });
       ways.push({ prefix: `${prefix.replace(/0\/24$/, '254/32')}`, targets: [`only ${name}:${last(name)}`], rank: 0, at: '', here: 'receive', there: '' });
     }
   }
+  for (const { name, spec } of networks) for (const { prefix, discard } of spec.staticRoutes) if (discard) ways.push({ prefix, targets: exports(name), rank: 20, at: '', here: 'discard', there: 'discard' });
   const placed = (name: string): { router: string; here: string; there: string } | undefined => {
     const { spec } = objects.get('virtual-machine-interface', name)!;
     const ips = [...objects.all('instance-ip')].filter((ip) => ip.spec.virtualMachineInterfaces.includes(name));
@@ -49,10 +62,16 @@ export function expected(objects: Objects, numbering: Numbering, imported: Itera
   const enter = (name: string, network: string, prefix: string): void => {
     const place = placed(name);
     if (!place) return;
-    vrfs.get(place.router)!.set(`${network}:${last(network)}`, imports(network));
+    vrfs.get(place.router)!.set(`${network}:${last(network)}`, vrfImports(network));
     ways.push({ prefix, targets: exports(network), rank: 10, at: place.router, here: place.here, there: place.there });
   };
   for (const { spec } of objects.all('instance-ip')) for (const name of spec.virtualMachineInterfaces) enter(name, spec.virtualNetwork, `${spec.address}/32`);
+  for (const { name: network, spec } of networks) {
+    for (const { prefix, virtualMachineInterface: name } of spec.staticRoutes) {
+      const place = name ? placed(name) : undefined;
+      if (place) ways.push({ prefix, targets: exports(network), rank: 20, at: place.router, here: place.here, there: place.there });
+    }
+  }
   for (const { name: fip, spec } of objects.all('floating-ip')) for (const name of spec.virtualMachineInterfaces) enter(name, parent(parent(fip)), `${spec.address}/32`);
   for (const { name, spec } of routers) {
     const connected = (text: string, vrf: string, interfaceName: string): void => {

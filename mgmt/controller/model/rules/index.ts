@@ -6,6 +6,7 @@ import { checkInstanceIp, checkInterface, checkVirtualMachine } from './workload
 import { checkFloatingIp, checkIpam, checkNetwork, checkPolicy, checkPool } from './network.ts';
 import { checkVirtualRouter } from './virtual-router.ts';
 import { checkRouteTable } from './route-table.ts';
+import { checkToken } from './token.ts';
 import { checkBgpRouter, checkSystem, checkVrouters } from './bgp.ts';
 
 /** Contrail's names have dots, dashes, underscores and more, but the colon separates parts. */
@@ -39,6 +40,7 @@ export function checkObject(report: Report, object: Stored, objects: Objects): v
     case 'network-policy': checkPolicy(report, object); break;
     case 'network-ipam': checkIpam(report, object, objects); break;
     case 'virtual-machine': checkVirtualMachine(report, object); break;
+    case 'access-token': checkToken(report, object); break;
     case 'route-target':
       if (!isTarget(object.name)) report('name', 'ROUTE_TARGET', `${JSON.stringify(object.name)} is not a route target like target:64512:100 (ASN below 65536 with a 32-bit number, or a 4-byte ASN with a 16-bit one)`);
       break;
