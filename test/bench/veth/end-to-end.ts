@@ -109,7 +109,7 @@ async function rounds(contestants: readonly Contestant[], count: number, seconds
 }
 
 /** @throws Error when what arrives is not what the contestant should have made of the frames */
-export async function measure(program: string, namespaces: Namespaces, contestant: Contestant, frames: Buffer, seconds: number): Promise<Measured> {
+async function measure(program: string, namespaces: Namespaces, contestant: Contestant, frames: Buffer, seconds: number): Promise<Measured> {
   const length = frames.readUInt32LE(0);
   const [sinkBefore, before] = [arrived(namespaces, contestant.place), await contestant.usage()];
   const sent = send(program, namespaces, SOURCE, contestant.place, frames, seconds);
