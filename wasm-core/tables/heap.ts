@@ -97,6 +97,7 @@ export function heapGive(block: usize): void {
   if (used == 1) {
     unlink(page, blockClass);
     store<u16>(at, 0, P_CLASS);
+    store<u32>(W_PAGE_HINT, page); // the next one to be taken: its memory is there already
     addTo(W_PAGES_FREE, 1);
   }
   addTo(W_HEAP_BYTES, 0 - size);
