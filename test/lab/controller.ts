@@ -58,12 +58,13 @@ export class Controller {
     ]);
   }
 
-  async start(): Promise<void> {
+  /** @param patienceMs a fleet's objects take some time to read */
+  async start(patienceMs?: number): Promise<void> {
     const args = [MAIN, '--name', this.name, '--pki', this.#pki, ...this.#store, '--listen', this.address, ...this.#more];
     this.#process = new Child({ name: this.name, command: process.execPath, args, directory: this.#directory });
     await this.#process.ready(async () => {
-      await this.config.appliances({}, { deadline: Date.now() + 1_000 });
-    });
+      await this.config.appliances({}, { deadline: Date.now() + 5_000 });
+    }, patienceMs);
   }
 
   /** What it logged, all its lives. */

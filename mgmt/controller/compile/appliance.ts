@@ -51,6 +51,8 @@ export class Appliance {
   readonly #numbering: Numbering;
   /** Next hops that are no tunnels. */
   readonly #byKey = new Map<string, NexthopRecord>();
+  /** Id of the interface that tunnels leave by: as long as there is an appliance, there is that. */
+  #fabric = 0;
   /** Tunnels over the underlay as it is now, by tunnelNumber. */
   #tunnels = new Map<number, TunnelRecord>();
   /** Next hops that lost their last user; another may still come within the same transaction. */
@@ -256,7 +258,7 @@ export class Appliance {
     const known = this.#tunnels.get(number);
     if (known) return known;
     const id = this.#numbering.take(this.name, 'nexthop', tunnelKey(tunnel, this.#underlay));
-    const record = new TunnelRecord(id, tunnel, this.#underlay, this.interfaceId('fabric'));
+    const record = new TunnelRecord(id, tunnel, this.#underlay, this.#fabric ||= this.interfaceId('fabric'));
     this.#tunnels.set(number, record);
     this.nexthops.set(id, record);
     this.touched.nexthops.add(id);

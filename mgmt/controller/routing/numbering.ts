@@ -72,6 +72,8 @@ class Numbers {
 export class Numbering {
   readonly #ranges: Ranges;
   readonly #spaces = new Map<string, Numbers>();
+  /** The same once more: numbers are asked for by the million. */
+  readonly #byAppliance = new Map<string, Partial<Record<Space, Numbers>>>();
   readonly #slots = new Map<string, Map<string, readonly string[]>>();
   /** Version up to which an appliance has let go of what was freed. */
   readonly #released = new Map<string, number>();
@@ -93,10 +95,10 @@ export class Numbering {
    * @throws {Exhausted} when the only numbers left, if any, are some that the appliance may still hold.
    */
   take(appliance: string, space: Space, key: string): number {
-    const scope = scopeOf(appliance, space);
-    const numbers = this.#space(scope);
+    const numbers = this.#of(appliance, space);
     const known = numbers.held.get(key);
     if (known !== undefined) return known;
+    const scope = scopeOf(appliance, space);
     const { next, freed } = numbers;
     const [oldest] = freed;
     const number = this.#follow(numbers, `${scope}\n${key}`) ?? this.#fresh(appliance, space, numbers);
@@ -303,6 +305,12 @@ export class Numbering {
     numbers.freed = numbers.freed.filter((each) => each.number !== number);
     numbers.next = Math.max(numbers.next, number + 1);
     return number;
+  }
+
+  #of(appliance: string, space: Space): Numbers {
+    let spaces = this.#byAppliance.get(appliance);
+    if (!spaces) this.#byAppliance.set(appliance, spaces = {});
+    return spaces[space] ??= this.#space(scopeOf(appliance, space));
   }
 
   #space(scope: string): Numbers {

@@ -71,8 +71,8 @@ export class SqliteStore implements Store {
   get version(): number { return this.#version; }
   get format(): number { return Number(this.#meta('format')); }
 
-  objects(): Iterable<StoredRow> { return this.#rows<StoredRow>('SELECT kind, name, uuid, version, bytes FROM object ORDER BY created, rowid'); }
-  numbers(): Iterable<NumberRow> { return this.#rows<NumberRow>('SELECT scope, number, key, freed FROM number'); }
+  objects(): Iterable<StoredRow> { return this.#each<StoredRow>('SELECT kind, name, uuid, version, bytes FROM object ORDER BY created, rowid'); }
+  numbers(): Iterable<NumberRow> { return this.#each<NumberRow>('SELECT scope, number, key, freed FROM number'); }
   appliances(): Iterable<ApplianceVersion> { return this.#rows<ApplianceVersion>('SELECT name AS appliance, version, floor FROM appliance'); }
 
   *slots(): Iterable<SlotsRow> {
@@ -278,6 +278,8 @@ export class SqliteStore implements Store {
   }
 
   #run(sql: string, ...values: SQLInputValue[]): void { this.#prepare(sql).run(...values); }
+  /** One after the other: a whole fleet's rows at once would be what a controller's memory is measured by. */
+  #each<T>(sql: string): Iterable<T> { return this.#prepare(sql).iterate() as unknown as Iterable<T>; }
   #rows<T>(sql: string, ...values: SQLInputValue[]): Iterable<T> { return this.#prepare(sql).all(...values) as unknown as Iterable<T>; }
 }
 

@@ -13,6 +13,7 @@ import type { Group, Row } from '../rows.ts';
 const CHANGES = 300;
 const WARM_UP = 50;
 const LIVE_MS = 30_000;
+const START_MS = 300_000;
 const STALLED = 100;
 const CURVE = [10, 100, 1000];
 const CURVE_CHANGES = 50;
@@ -35,7 +36,7 @@ export async function fleetRows(report: Report, size: FleetSize): Promise<void> 
     fleet.dial();
     await fleet.startReal();
     const started = performance.now();
-    await fleet.controller.start();
+    await fleet.controller.start(START_MS);
     await fleet.inSync(size.appliances);
     report({ name: 'controller cold start until all are in sync', value: (performance.now() - started) / 1000, unit: 's', bar: { kind: '≤', limit: 30 } });
     report({ name: 'controller RSS then', value: fleet.memory.now, unit: 'MiB', bar: { kind: '≤', limit: 1536 } });
@@ -89,7 +90,7 @@ export async function curveRows(report: Report, sizes: readonly number[] = CURVE
     const fleet = await Fleet.make({ appliances, gateways: 2 });
     try {
       fleet.dial();
-      await fleet.controller.start();
+      await fleet.controller.start(START_MS);
       await fleet.inSync(appliances);
       await changeOften(fleet, WARM_UP);
       await sleep(1000);

@@ -19,9 +19,17 @@ export const lpmKind = (kind: VrfKind): number => ({ VRF_KIND_AUTO: 0, VRF_KIND_
 /** The target that every network has by itself. */
 const ownTarget = (network: string, view: ObjectView, numbering: Numbering): string => routeTarget(asnOf(view), numbering.take('', 'route-target', network));
 
+/** One list per version of a network, which all of its paths share; with the own target that it was made with. */
+const exported = new WeakMap<object, { readonly own: string; readonly targets: readonly string[] }>();
+
 /** Targets under which a network's routes travel. */
-export function exportsOf(network: Stored<'virtual-network'>, view: ObjectView, numbering: Numbering): string[] {
-  return [...new Set([ownTarget(network.name, view, numbering), ...network.spec.routeTargets, ...network.spec.exportRouteTargets])].sort();
+export function exportsOf(network: Stored<'virtual-network'>, view: ObjectView, numbering: Numbering): readonly string[] {
+  const own = ownTarget(network.name, view, numbering);
+  const known = exported.get(network);
+  if (known?.own === own) return known.targets;
+  const targets = [...new Set([own, ...network.spec.routeTargets, ...network.spec.exportRouteTargets])].sort();
+  exported.set(network, { own, targets });
+  return targets;
 }
 
 /** Targets whose routes a network's VRF takes, policies aside. */
