@@ -158,6 +158,11 @@ class Transaction implements Staged {
   }
 
   #judgeDeleted(kind: Kind, name: string, id: string, at: number): void {
+    const network = kind === 'floating-ip-pool' && name.endsWith(`:${PUBLIC_POOL}`) ? this.#objects.get('virtual-network', parentName(name)) : undefined;
+    if (network?.spec.external) {
+      this.#refusal = 'in-use';
+      this.#violations.push({ field: `operations[${at}].delete`, rule: 'PUBLIC_POOL', object: id, description: `belongs to ${network.name} as long as that is external; set external to false, or delete the network` });
+    }
     const users = [...this.#objects.users(kind, name)].sort();
     if (users.length === 0) return;
     this.#refusal = 'in-use';

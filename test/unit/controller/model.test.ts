@@ -199,6 +199,7 @@ test('an external network has the pool "public" by itself, as long as nobody use
   const objects = fresh();
   stage(objects, [put(network({ external: true, subnets: [{ prefix: '198.51.100.0/24' }] }))], 2);
   assert.ok(objects.get('floating-ip-pool', `${USER}:n:public`));
+  assert.match(refusal(objects, [deletion('floating-ip-pool', `${USER}:n:public`)]).message, /as long as that is external/);
   stage(objects, [put(network({ subnets: [{ prefix: '198.51.100.0/24' }] }))], 3);
   assert.not(objects.get('floating-ip-pool', `${USER}:n:public`));
   stage(objects, [put(network({ external: true }))], 4);

@@ -72,6 +72,19 @@ export function conformance(name: string, provide: () => Provided | Promise<Prov
     assert.equal(texts(store.versionsOf('project', 'a')), ['a@1', 'a@1']);
   });
 
+  test('audit entries come back after a version, in order, and of commits that have one', async (context) => {
+    await context.store.commit(commit(1, { audit: Buffer.from('one') }));
+    await context.store.commit(commit(2, { puts: [row('a', 2)] }));
+    await context.store.commit(commit(3, { audit: Buffer.from('three') }));
+    const store = await reopen(context);
+    const told = (version: number, limit: number) => store.audit(version, limit)?.map(({ version: each, bytes }) => [each, Buffer.from(bytes).toString()]);
+    assert.equal(told(0, 10), [[1, 'one'], [3, 'three']]);
+    assert.equal(told(0, 1), [[1, 'one']]);
+    assert.equal(told(1, 10), [[3, 'three']]);
+    assert.is(told(4, 10), undefined, 'not yet');
+    assert.is(store.auditFloor, 0);
+  });
+
   test('changes of an appliance since a version, as far as the log reaches', async (context) => {
     const { store } = context;
     await store.commit(commit(1, { appliances: [{ appliance: 'c1', keys: 'one' }] }));
