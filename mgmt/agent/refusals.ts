@@ -6,7 +6,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import * as R from '../../wasm-core/records.ts';
 import type { RefusedRecord } from '../../proto/appliance.ts';
-import type { Ack, Update } from '../../proto/sync.ts';
+import type { Ack, Refusal, Update } from '../../proto/sync.ts';
 
 /** More are counted, not kept: an operator reads the first ones. */
 export const KEPT = 1000;
@@ -31,6 +31,9 @@ export const SIZES: Readonly<Record<number, number>> = {
   [R.RECORD_ROUTE]: R.RT_SIZE, [R.RECORD_NEXTHOP]: R.NX_SIZE, [R.RECORD_ECMP]: R.EC_SIZE, [R.RECORD_LABEL]: R.LB_SIZE,
   [R.RECORD_FLOATING_IP]: R.FL_SIZE, [R.RECORD_INTERFACE]: R.IX_SIZE, [R.RECORD_VRF]: R.VR_SIZE,
 };
+
+/** A removal that finds nothing has come to what it is for (docs/sync.md, Refusals). */
+const isRefusal = ({ code }: Refusal): boolean => code !== R.RESULT_NOT_FOUND;
 
 interface Kept { record: RefusedRecord; round: number }
 interface File { stateId: string; records: (Omit<RefusedRecord, 'record'> & { record: string })[] }
@@ -80,12 +83,12 @@ export class Refusals {
   }
 
   /** True when `acknowledged` has something to learn from the opened Update. */
-  concerns(ack: Ack): boolean { return ack.refusals.length > 0 || this.#kept.size > 0; }
+  concerns(ack: Ack): boolean { return ack.refusals.some(isRefusal) || this.#kept.size > 0; }
 
   /** Takes in what became of an Update: its refused records are kept, its accepted ones are no longer refused. */
   acknowledged(update: Update, ack: Ack): void {
     if (ack.error !== '') return; // refused as a whole: nothing of it was tried
-    const refused = new Map(ack.refusals.map((refusal) => [`${refusal.batch}/${refusal.record}`, refusal]));
+    const refused = new Map(ack.refusals.filter(isRefusal).map((refusal) => [`${refusal.batch}/${refusal.record}`, refusal]));
     let changed = false;
     for (const [batchIndex, batch] of update.batches.entries()) {
       const size = SIZES[batch.kind];

@@ -19,6 +19,7 @@ export class Client {
   readonly #network: Network;
   readonly #controllers: readonly SimulatedController[];
   readonly #truth: Truth;
+  readonly #onLive: (version: number, absent: readonly string[]) => void;
   readonly #process: Process;
   /** Versions of objects, as it was told. */
   readonly #seen = new Map<string, number>();
@@ -30,7 +31,9 @@ export class Client {
   stopped = false;
   idle = true;
 
-  constructor(world: World, network: Network, name: string, controllers: readonly SimulatedController[], truth: Truth) {
+  /** @param onLive told that a version is said to be live, everywhere but at some. */
+  constructor(world: World, network: Network, name: string, controllers: readonly SimulatedController[], truth: Truth, onLive: (version: number, absent: readonly string[]) => void) {
+    this.#onLive = onLive;
     this.#world = world;
     this.#network = network;
     this.name = name;
@@ -72,6 +75,7 @@ export class Client {
       this.acknowledged++;
       this.#remember(operations, committed);
       this.#world.trace(`${this.name}: ${controller.name} acknowledged version ${committed.version}`);
+      if (this.#world.random.chance(30)) await this.#awaitLive(controller, committed.version);
       return true;
     } catch (error) {
       if (error instanceof Violation) this.#world.fail(error);
@@ -85,6 +89,14 @@ export class Client {
       this.#at = (this.#at + 1) % this.#controllers.length;
       return undefined;
     }
+  }
+
+  async #awaitLive(controller: SimulatedController, version: number): Promise<void> {
+    const { process } = controller;
+    const absent = await this.#network.call(this.#process, process, controller.name, () => controller.awaitLive(version), this.#world.now + PATIENCE_MS).catch(() => undefined);
+    if (!absent) return;
+    this.#world.trace(`${this.name}: ${controller.name} says that version ${version} is live${absent.length > 0 ? `, but at ${absent.join(', ')}` : ''}`);
+    this.#onLive(version, absent);
   }
 
   /** What was acknowledged is durable, and is what was asked for. @throws Violation */

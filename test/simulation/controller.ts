@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import { Engine, type Committed } from '../../mgmt/controller/engine.ts';
 import type { Ranges } from '../../mgmt/controller/routing/numbering.ts';
 import { isShared, type Store } from '../../mgmt/controller/store/store.ts';
+import { awaitLive } from '../../mgmt/controller/api/await-live.ts';
+import type { SessionSizes } from '../../mgmt/controller/sync/session.ts';
 import { SyncServer } from '../../mgmt/controller/sync/server.ts';
 import type { Operation } from '../../proto/config.ts';
 import { definitionOf } from '../../proto/load.ts';
@@ -50,6 +52,8 @@ class ServerCall extends EventEmitter {
   }
 
   end(): void { this.#end.end(); }
+  pause(): void { this.#end.pause(); }
+  resume(): void { this.#end.resume(); }
 
   /** As gRPC's server does it: an error is the status that the call ends with. */
   override emit(event: string, ...values: unknown[]): boolean {
@@ -73,7 +77,7 @@ function describe({ welcome, beginResync, update, endResync }: ControllerMessage
 export interface ControllerOptions {
   readonly name: string;
   readonly ranges: Ranges;
-  readonly updateBytes: number;
+  readonly sizes: SessionSizes;
   /** Opens its store for a process, whose death the store must notice by itself. */
   readonly openStore: (process: Process) => Promise<Store>;
   /** Before it serves. */
@@ -112,7 +116,7 @@ export class SimulatedController {
   }
 
   async #open(process: Process): Promise<void> {
-    const { ranges, updateBytes, openStore } = this.#options;
+    const { ranges, sizes, openStore } = this.#options;
     const store = await openStore(process);
     if (isShared(store)) {
       store.on('lost', (error) => {
@@ -122,7 +126,7 @@ export class SimulatedController {
     }
     const engine = await Engine.open(store, { newUuid: this.#world.newUuid, ranges });
     this.#options.opened(engine);
-    const sync = new SyncServer(engine, this.name, this.#log(), { clock: process, updateBytes });
+    const sync = new SyncServer(engine, this.name, this.#log(), { clock: process, sizes });
     this.engine = engine;
     this.sync = sync;
     this.#world.trace(`${this.name} serves from version ${engine.version}`);
@@ -148,6 +152,14 @@ export class SimulatedController {
   commit(operations: readonly Operation[]): Promise<Committed> {
     if (!this.engine) throw new Error(`${this.name} does not serve`);
     return this.engine.commit(operations);
+  }
+
+  /** Resolves when a version is live at every appliance in session; names of those that are not. */
+  async awaitLive(version: number): Promise<readonly string[]> {
+    const { engine, sync } = this;
+    if (!engine || !sync) throw new Error(`${this.name} does not serve`);
+    const { absent } = await awaitLive(engine, sync, { version, appliance: '' }, () => false, () => {});
+    return absent ?? [];
   }
 
   #log(): Logger {

@@ -6,11 +6,12 @@
  *   nothing that was not right in some version on the way;
  * - versions at an appliance do not go back, but by a resync;
  * - no record is refused, and no number is given out while an appliance may still hold its former meaning;
+ * - a version that an operator was told to be live was live;
  * - when faults end, all appliances come to the newest version within bounded time.
  *
  * A run is a function of its seed.
  */
-import type { Live, Applied } from './dataplane.ts';
+import type { Applied, Live, StateDisk } from './dataplane.ts';
 import { RANGES, type Ranges } from '../../mgmt/controller/routing/numbering.ts';
 import type { Engine } from '../../mgmt/controller/engine.ts';
 import { decodeCommit, KEYS, LogEntry } from '../../mgmt/controller/store/etcd-records.ts';
@@ -34,11 +35,12 @@ const ETCD = ['etcd-1', 'etcd-2', 'etcd-3'];
 /** Numbers so few that they are given out again soon. */
 const SCARCE: Ranges = { ...RANGES, vrf: { first: 1, last: 8, rest: 0 }, interface: { first: 1, last: 14, rest: 0 }, nexthop: { first: 1, last: 60, rest: 1 }, label: { first: 16, last: 28, rest: 0 } };
 
-/** Errors built in on purpose: to see that they are found. */
+/** Errors built in on purpose, to see that they are found: what is made is handed over before it is used. */
 export interface Sabotage {
-  store?(store: Store, disk: StoreDisk): Store;
+  storeDisk?(disk: StoreDisk, world: World): void;
   etcd?(etcd: SimulatedEtcd): void;
   engine?(engine: Engine): void;
+  stateDisk?(disk: StateDisk): void;
   live?(live: Live): void;
 }
 
@@ -82,6 +84,8 @@ export async function simulate(seed: number, { tell, sabotage = {} }: Options = 
 interface Record {
   /** Version whose state its tables are, or were last; Infinity: they were always empty. */
   holds: number;
+  /** Newest version that its tables ever were. */
+  reached: number;
   /** Since the last mark a resync began, or power was lost. */
   mayGoBack: boolean;
 }
@@ -93,7 +97,7 @@ class Simulation {
   readonly #controllers: readonly SimulatedController[];
   readonly #appliances: readonly SimulatedAppliance[];
   readonly #clients: readonly Client[];
-  readonly #records = new Map<string, Record>(APPLIANCES.map((name) => [name, { holds: Infinity, mayGoBack: false }]));
+  readonly #records = new Map<string, Record>(APPLIANCES.map((name) => [name, { holds: Infinity, reached: 0, mayGoBack: false }]));
   /** Who holds each number, or held it last and freed it at a version. */
   readonly #holders = new Map<string, { key: string; freed: number }>();
   readonly #scarce: boolean;
@@ -112,16 +116,17 @@ class Simulation {
     this.#scarce = random.chance(50);
     const ranges = this.#scarce ? SCARCE : RANGES;
     this.#truth = new Truth(ranges);
-    const updateBytes = random.pick([64, 500, 512 * 1024]);
+    const sizes = { updateBytes: random.pick([64, 500, 512 * 1024]), maxKeys: random.pick([8, 100, 65536]) };
     this.#openStore = random.chance(50) ? this.#ownStore() : this.#sharedStore();
     const openStore = (process: Process): Promise<Store> => this.#openStore(process);
     this.#controllers = (this.#etcd ? ['controller-1', 'controller-2'] : ['controller']).map((name) =>
-      new SimulatedController(world, { name, ranges, updateBytes, openStore, opened: (engine) => sabotage.engine?.(engine) }));
+      new SimulatedController(world, { name, ranges, sizes, openStore, opened: (engine) => sabotage.engine?.(engine) }));
     this.#appliances = APPLIANCES.map((name) => new SimulatedAppliance(world, this.#network, name, name.startsWith('g') ? 'gateway' : 'compute', this.#controllers, {
-      started: (live) => this.#started(name, live),
-      applied: (live, applied) => this.#applied(name, live, applied),
+      started: (live) => this.#judge(() => this.#started(name, live)),
+      applied: (live, applied) => this.#judge(() => this.#applied(name, live, applied)),
     }));
-    this.#clients = ['anna', 'ben', 'cleo'].map((name) => new Client(world, this.#network, name, this.#controllers, this.#truth));
+    for (const { disk } of this.#appliances) sabotage.stateDisk?.(disk);
+    this.#clients = ['anna', 'ben', 'cleo'].map((name) => new Client(world, this.#network, name, this.#controllers, this.#truth, (version, absent) => this.#judge(() => this.#saidLive(version, absent))));
   }
 
   async run(): Promise<Result> {
@@ -166,7 +171,8 @@ class Simulation {
   /** A controller with a disk. */
   #ownStore(): (process: Process) => Promise<Store> {
     const { random } = this.#world;
-    const disk = new StoreDisk(this.#world.newUuid(), (commit) => this.#durable(commit));
+    const disk = new StoreDisk(this.#world.newUuid(), (commit) => this.#judge(() => this.#durable(commit)));
+    this.#sabotage.storeDisk?.(disk, this.#world);
     return async (process) => {
       await this.#world.pause(random.below(300), process);
       // A write that was under way when its controller died was carried out, or not.
@@ -178,7 +184,7 @@ class Simulation {
           throw new Error('the disk is full');
         }
       });
-      return this.#sabotage.store?.(store, disk) ?? store;
+      return store;
     };
   }
 
@@ -189,16 +195,36 @@ class Simulation {
     etcd.onPut = (key, value) => {
       if (key < KEYS.log(0) || key >= KEYS.logEnd) return;
       const { version, commit } = LogEntry.decode(value);
-      this.#durable(decodeCommit(version, commit));
+      this.#judge(() => this.#durable(decodeCommit(version, commit)));
     };
     const credentials = (): never => { throw new Error('nothing is dialled in a simulation'); };
     return (process) => EtcdStore.open({ endpoints: ETCD, credentials, clock: process, newUuid: this.#world.newUuid, connect: (address) => etcd.connect(process, address) });
   }
 
   #storeFault(): void {
+    const { random } = this.#world;
+    const { engine, name, sync } = random.pick(this.#controllers);
+    if (random.chance(20)) {
+      const appliance = random.pick(APPLIANCES);
+      this.#world.trace(`${name}: an operator wants a resync of ${appliance}`);
+      return sync?.resync(appliance, random.chance(50));
+    }
+    if (this.#etcd && random.chance(20) && engine?.store instanceof EtcdStore) {
+      this.#world.trace(`${name} writes a snapshot`);
+      return void engine.store.snapshot().catch(() => {});
+    }
     if (this.#etcd) return this.#etcd.fault();
     this.#failWrites = this.#world.random.between(1, 3);
     this.#world.trace(`store: the next ${this.#failWrites} writes fail`);
+  }
+
+  /** Who asks for it may be anybody, and would take an error for its own. */
+  #judge(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#world.fail(error as Error);
+    }
   }
 
   /** A commit is durable from now on. */
@@ -237,12 +263,26 @@ class Simulation {
     this.#marks++;
     if (live.version < record.holds && record.holds !== Infinity && !record.mayGoBack) throw new Violation(`${name} goes back from version ${record.holds} to ${live.version}, without a resync`);
     record.holds = live.version;
+    record.reached = Math.max(record.reached, live.version);
     record.mayGoBack = false;
     const expected = this.#truth.at(live.version).get(name);
     if (!expected) throw new Violation(`${name} is at version ${live.version}, in which there is no such appliance`);
     const text = live.tables.text();
     if (text !== expected.text) throw new Violation(`${name} says that it is at version ${live.version}, and is not:\n${difference(text, expected.text)}`);
     if (live.nameText() !== expected.names) throw new Violation(`${name} says that it is at version ${live.version}, and has other names:\n${difference(live.nameText(), expected.names)}`);
+  }
+
+  /** An operator was told that a version is live, everywhere but at some. */
+  #saidLive(version: number, absent: readonly string[]): void {
+    const { commits } = this.#truth;
+    for (const name of this.#truth.at(version).keys()) {
+      const touched = (commit: StoreCommit): boolean => commit.appliances.some(({ appliance }) => appliance === name);
+      const required = commits.slice(0, version).findLast(touched)?.version ?? 0;
+      // What was deleted since need not have come to it.
+      const gone = commits.slice(version).some(({ deletes }) => deletes.some((row) => row.kind === 'virtual-router' && row.name.endsWith(`:${name}`)));
+      const { reached } = this.#records.get(name)!;
+      if (!gone && !absent.includes(name) && reached < required) throw new Violation(`version ${version} is said to be live, and ${name} was never at more than version ${reached}, not ${required}`);
+    }
   }
 
   /** Between two versions: each record is as in some version from the one that was left on; in a resync, as in any. */

@@ -14,19 +14,19 @@ import type { SyncServer } from '../sync/server.ts';
 export async function awaitLive(engine: Engine, sync: SyncServer, { version: asked, appliance: only }: wire.AwaitLiveRequest, isOver: () => boolean, onOver: (listener: () => void) => void): Promise<Draft<wire.AwaitLiveReply>> {
   const version = asked === 0 ? engine.version : asked;
   if (version > engine.version) throw rpcError(grpc.status.OUT_OF_RANGE, `there is no version ${version} yet: now it is ${engine.version}`);
-  const { appliances } = engine.compiler;
   const isBehind = (name: string): boolean => {
-    const appliance = appliances.get(name);
+    const appliance = engine.compiler.appliances.get(name);
     const presence = sync.presence(name);
     if (!appliance || (only === '' && !presence?.session)) return false;
     return (presence?.live ?? 0) < Math.min(version, appliance.version);
   };
-  const wanted = only === '' ? [...appliances.keys()] : [only];
-  const behind = new Set(wanted.filter(isBehind));
-  if (behind.size > 0) {
+  const wanted = new Set(only === '' ? engine.compiler.appliances.keys() : [only]);
+  const whoIsBehind = (): Set<string> => new Set([...wanted].filter(isBehind));
+  // Who comes into session meanwhile, or comes again with less than was thought, is waited for as well.
+  for (let behind = whoIsBehind(); behind.size > 0 && !isOver(); behind = whoIsBehind()) {
     await new Promise<void>((resolve) => {
       const moved = (name: string): void => {
-        if (!isOver() && behind.has(name) && !isBehind(name)) behind.delete(name);
+        if (behind.has(name) && !isBehind(name)) behind.delete(name);
         if (!isOver() && behind.size > 0) return;
         sync.off('moved', moved);
         resolve();
@@ -36,7 +36,7 @@ export async function awaitLive(engine: Engine, sync: SyncServer, { version: ask
     });
   }
   return {
-    absent: wanted.filter((name) => !sync.presence(name)?.session),
-    refused: wanted.flatMap((name) => [...sync.presence(name)?.session?.refused.values() ?? []].filter((each) => each.version >= version).map(({ record, reason }) => `${name}: ${record}: ${reason}`)),
+    absent: [...wanted].filter((name) => !sync.presence(name)?.session),
+    refused: [...wanted].flatMap((name) => [...sync.presence(name)?.session?.refused.values() ?? []].filter((each) => each.version >= version).map(({ record, reason }) => `${name}: ${record}: ${reason}`)),
   };
 }

@@ -13,7 +13,7 @@ import { requireRole } from '../../pki/credentials.ts';
 import type { Engine } from '../engine.ts';
 import { virtualRouterName } from '../model/kinds.ts';
 import { isShared } from '../store/store.ts';
-import { Session, type Opening } from './session.ts';
+import { Session, type Opening, type SessionSizes } from './session.ts';
 
 /** First wait after an appliance refused a whole message; doubled up to the last. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1000, 60_000];
@@ -24,8 +24,8 @@ const OUT_OF_CONTACT = 'the controller has no contact with its store: try anothe
 
 type Call = grpc.ServerDuplexStream<ApplianceMessage, Draft<ControllerMessage>>;
 
-/** What a simulation replaces: time, and how large updates become. */
-export interface SyncOptions { readonly clock?: Clock; readonly updateBytes?: number }
+/** What a simulation replaces: time, and sizes. */
+export interface SyncOptions { readonly clock?: Clock; readonly sizes?: SessionSizes }
 
 /** What is known of an appliance, in session or not. */
 export interface Presence {
@@ -50,15 +50,17 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
   readonly #name: string;
   readonly #log: Logger;
   readonly #clock: Clock;
-  readonly #updateBytes: number | undefined;
+  readonly #sizes: SessionSizes | undefined;
   readonly #presence = new Map<string, Presence>();
+  /** How to end streams that wait to be admitted. */
+  readonly #waiting = new Set<(status: Partial<grpc.StatusObject>) => void>();
 
   /** @param name of the controller, as it introduces itself. */
-  constructor(engine: Engine, name: string, log: Logger, { clock = SYSTEM_CLOCK, updateBytes }: SyncOptions = {}) {
+  constructor(engine: Engine, name: string, log: Logger, { clock = SYSTEM_CLOCK, sizes }: SyncOptions = {}) {
     super();
     this.setMaxListeners(0); // one for each call that waits
     this.#clock = clock;
-    this.#updateBytes = updateBytes;
+    this.#sizes = sizes;
     this.#engine = engine;
     this.#name = name;
     this.#log = log.child({ part: 'sync' });
@@ -93,6 +95,7 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
 
   #end(details: string): void {
     for (const { end } of this.#presence.values()) end?.({ code: grpc.status.UNAVAILABLE, details });
+    for (const end of this.#waiting) end({ code: grpc.status.UNAVAILABLE, details });
   }
 
   #know(name: string): Presence {
@@ -108,8 +111,7 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
     const fail = (status: Partial<grpc.StatusObject>): void => { call.emit('error', status); };
     let presence: Presence | undefined;
     const spoken = this.#clock.after(HELLO_MS, () => fail({ code: grpc.status.INVALID_ARGUMENT, details: `the first message must be Hello, within ${HELLO_MS / 1000} s` }), true);
-    call.on('data', (message: ApplianceMessage) => {
-      spoken();
+    const take = (message: ApplianceMessage): void => {
       try {
         if (!presence) presence = this.#admit(call, message, fail);
         else this.#take(presence, message);
@@ -119,10 +121,25 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
         fail({ code: code ?? grpc.status.INVALID_ARGUMENT, details: details ?? text });
         if (presence) this.#leave(presence, fail);
       }
+    };
+    call.on('data', (message: ApplianceMessage) => {
+      spoken();
+      if (presence || !isShared(this.#engine.store)) return take(message);
+      // The appliance may hold parts of what another controller has made only now: judged by less, it would be led back.
+      call.pause();
+      this.#waiting.add(fail);
+      this.#engine.catchUp().then(() => {
+        if (!this.#waiting.delete(fail)) return;
+        take(message);
+        call.resume();
+      }, () => {
+        if (this.#waiting.delete(fail)) fail({ code: grpc.status.UNAVAILABLE, details: OUT_OF_CONTACT });
+      });
     });
     call.on('drain', () => presence?.session?.drained());
     const left = (): void => {
       spoken();
+      this.#waiting.delete(fail);
       if (presence) this.#leave(presence, fail);
     };
     for (const event of ['end', 'cancelled', 'close', 'error'] as const) call.on(event, left);
@@ -163,7 +180,7 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
       },
       write: (message) => call.write(message),
       retryLater: () => this.#retry(presence),
-    }, opening, this.#updateBytes);
+    }, opening, this.#sizes);
     this.emit('moved', name); // by what it said that it holds
     return presence;
   }

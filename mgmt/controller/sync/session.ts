@@ -2,8 +2,7 @@
  * One appliance's stream. It holds keys of what the appliance lacks, never the records: what is sent is packed at the moment
  * when there is room for it, so a slow appliance gets the present and costs a bounded set of keys. See docs/sync.md.
  */
-import type { KeySet } from '../compile/keys.ts';
-import { KeySet as Keys } from '../compile/keys.ts';
+import { KeySet, MAX_KEYS } from '../compile/keys.ts';
 import type { Appliance } from '../compile/appliance.ts';
 import { describeRecord } from '../compile/describe.ts';
 import { leaveToWalk, MAX_UPDATE_BYTES, packAll, Packer, packKeys, packPresent, STAGE, type Batch, type Packed, type Stage } from '../compile/pack.ts';
@@ -23,6 +22,9 @@ export type Opening =
   | { readonly kind: 'delta'; readonly version: number; readonly keys: KeySet }
   /** `sweepFirst`: what the appliance holds is of another history, whose ids mean other things; it goes before ours come. */
   | { readonly kind: 'resync'; readonly force: boolean; readonly sweepFirst: boolean };
+
+/** Bytes of records and names in one update, about; keys that may wait before all is sent anew. A simulation has small ones. */
+export interface SessionSizes { readonly updateBytes?: number; readonly maxKeys?: number }
 
 /** What a session needs of its surroundings. */
 export interface SessionHost {
@@ -51,7 +53,7 @@ interface Resync { readonly epoch: number; readonly force: boolean; readonly swe
 export class Session {
   readonly #host: SessionHost;
   readonly #updateBytes: number;
-  readonly #dirty = new Keys();
+  readonly #dirty: KeySet;
   readonly #inFlight: Sent[] = [];
   readonly refused = new Map<string, RefusedRecord>();
   #resync: Resync | undefined;
@@ -66,9 +68,9 @@ export class Session {
   records = 0;
   problem = '';
 
-  /** @param updateBytes of records and names in one update, about. */
-  constructor(host: SessionHost, opening: Opening, updateBytes: number = MAX_UPDATE_BYTES) {
+  constructor(host: SessionHost, opening: Opening, { updateBytes = MAX_UPDATE_BYTES, maxKeys = MAX_KEYS }: SessionSizes = {}) {
     this.#host = host;
+    this.#dirty = new KeySet(maxKeys);
     this.#updateBytes = updateBytes;
     if (opening.kind === 'delta') {
       this.#sent = this.live = opening.version;

@@ -46,6 +46,14 @@ test('it goes when the record is accepted, not when a message is refused as a wh
   assert.equal(keys(refusals), ['label 17']);
 });
 
+test('a removal that finds nothing is no refusal, and ends one', ({ refusals, log }) => {
+  const nothing = { ...ack(2, [0]), refusals: ack(2, [0]).refusals.map((refusal) => ({ ...refusal, code: R.RESULT_NOT_FOUND })) };
+  assert.is(refusals.concerns(nothing), false);
+  refusals.acknowledged(labels(1, 16), ack(1, [0]));
+  refusals.acknowledged(labels(2, 16), nothing);
+  assert.equal([refusals.count, log.length], [0, 1]);
+});
+
 test('a whole resync leaves only what it refused itself; one that is cut leaves all', ({ refusals }) => {
   refusals.acknowledged(labels(1, 16, 17), ack(1, [0, 1]));
   refusals.resyncBegun();
