@@ -32,7 +32,11 @@ export function routesApply(records: usize, count: u32, results: usize): void {
 
 function applyToVrf(vrf: u32, first: usize, run: u32, results: usize): void {
   if (vrf >= MAX_VRFS || vrfExists(vrf) == 0) {
-    memory.fill(results, RESULT_NO_VRF as u8, run as usize);
+    // A removal finds nothing: the VRF's routes went with it.
+    for (let i: u32 = 0; i < run; i++) {
+      const nexthop: u32 = load<u32>(first + ((i * RT_SIZE) as usize), RT_NEXTHOP);
+      store<u8>(results + (i as usize), (nexthop == 0 ? RESULT_NOT_FOUND : RESULT_NO_VRF) as u8);
+    }
     return;
   }
   if (run < SORT_FROM) {

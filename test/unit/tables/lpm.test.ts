@@ -295,10 +295,11 @@ test('bad routes are refused alone', () => {
   const results = tables.tryApply([
     route(VRF, 0x0A000000, 8, 1), route(9999, 0x0A000000, 8, 1), route(0xFFFFFFFF, 0, 0, 1), route(VRF, 0x0A000000, 33, 1), route(VRF, 0x0A000001, 24, 1),
     route(VRF, 0x0B000000, 8, 39999), route(VRF, 0x0B000000, 8, 0xFFFFFFFF), route(VRF, 0x0C000000, 8, 0), flags, route(VRF, 0x0D000000, 8, 2),
+    route(9999, 0x0A000000, 8, 0),
   ]);
   assert.equal(results, [
     R.RESULT_OK, R.RESULT_NO_VRF, R.RESULT_NO_VRF, R.RESULT_MALFORMED, R.RESULT_HOST_BITS, R.RESULT_NO_NEXTHOP, R.RESULT_NO_NEXTHOP, R.RESULT_NOT_FOUND,
-    R.RESULT_MALFORMED, R.RESULT_OK,
+    R.RESULT_MALFORMED, R.RESULT_OK, R.RESULT_NOT_FOUND,
   ]);
   assert.equal(tables.lookup(VRF, 0x0D010203), [2, 8]);
   assert.is(tables.lookup(VRF, 0x0B000000), undefined);
