@@ -10,6 +10,9 @@ import { importedPath } from '../../../mgmt/controller/bgp/paths.ts';
 import type { Appliance } from '../../../mgmt/controller/compile/appliance.ts';
 import { packAll, Packer } from '../../../mgmt/controller/compile/pack.ts';
 import type { Path } from '../../../mgmt/controller/compile/types.ts';
+import { readRecords, type Reading } from '../../../mgmt/controller/api/plan.ts';
+import type { Compiler } from '../../../mgmt/controller/compile/compiler.ts';
+import type { KeySet } from '../../../mgmt/controller/compile/keys.ts';
 import { Engine } from '../../../mgmt/controller/engine.ts';
 import { keyOf, parseAddress } from '../../../mgmt/controller/model/address.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
@@ -103,6 +106,39 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
   }), { numRuns: Number(process.env['RUNS'] ?? 60), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
   assert.ok(failed > 100, `${failed} failed`);
   assert.ok(fromScratch * 20 < failed, `${fromScratch} of ${failed} were compiled from scratch`);
+});
+
+test('a plan says what the same commit then does, and leaves nothing: neither state, nor numbers, nor routes to tell', async () => {
+  let planned = 0;
+  await fc.assert(fc.asyncProperty(steps, async (sequence) => {
+    const store = new SqliteStore(':memory:');
+    try {
+      const engine = await Engine.open(store);
+      await engine.commit([put({ name: P, project: {} }), network(0, 0), network(1, 0), ...COMPUTES.map(compute), ...[1, 2, 3, 4].map((at) => vmi(at, at % 2, 1 + (at % 3)))]);
+      for (const { operations } of sequence) {
+        const before = stateOf(engine);
+        const touched = new Map<string, KeySet>();
+        const read = (compiler: Compiler, appliance: string, keys: KeySet): Reading => {
+          touched.set(appliance, keys);
+          return readRecords(compiler, appliance, keys);
+        };
+        const plan = await engine.plan(operations, undefined, read).catch((error: unknown) => {
+          if (error instanceof Refusal) return undefined;
+          throw error;
+        });
+        assert.equal(stateOf(engine), before);
+        assert.equal(engine.compiler.takeExports(), { gone: [], come: [] });
+        const error = await engine.commit(operations).then(() => undefined, (each: unknown) => each);
+        assert.is(error === undefined, plan !== undefined, String(error));
+        if (!plan) continue;
+        planned++;
+        for (const reading of plan.after) assert.equal(readRecords(engine.compiler, reading.appliance, touched.get(reading.appliance)!), reading);
+      }
+    } finally {
+      store.close();
+    }
+  }), { numRuns: Number(process.env['RUNS'] ?? 60), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
+  assert.ok(planned > 50, `${planned} planned`);
 });
 
 test('a transaction for which an appliance has no number left is refused by name, and leaves nothing', async () => {
