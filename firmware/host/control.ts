@@ -163,7 +163,7 @@ export class Control {
   }
 
   async #endResync(end: EndResync): Promise<Ack> {
-    const { core, names, log } = this.#options;
+    const { core, names, log, views } = this.#options;
     if (this.#resyncEpoch !== end.epoch) {
       const begun = this.#resyncEpoch === undefined ? 'none is under way' : `${this.#resyncEpoch} is under way`;
       return this.#ack(end.nonce, `EndResync of epoch ${end.epoch}, but ${begun}: begin with BeginResync`);
@@ -172,8 +172,11 @@ export class Control {
     if (beyond.length > 0) return this.#ack(end.nonce, `the sweep would delete ${beyond.join(', ')}: send EndResync with force if that is meant`);
     let swept = 0;
     for (const kind of SWEEP_ORDER) {
-      swept += core.sweep(kind);
-      await this.#giveTurn();
+      for (let isMore = true; isMore;) {
+        swept += core.sweep(kind);
+        isMore = views.u32[RESULTS >>> 2] !== 0; // before anybody else has a turn
+        await this.#giveTurn();
+      }
     }
     names.sweep();
     this.onBindings();

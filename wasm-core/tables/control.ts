@@ -5,10 +5,10 @@ import {
   LPM_POPTRIE, ECMP_SIZE,
 } from '../layout';
 import {
-  FL_SIZE, IX_SIZE, LB_SIZE, NX_SIZE, RECORD_ECMP, RECORD_FLOATING_IP, RECORD_INTERFACE, RECORD_LABEL, RECORD_NEXTHOP, RECORD_ROUTE, RECORD_VRF, RESULT_MALFORMED,
+  FL_SIZE, IX_SIZE, LB_SIZE, NX_SIZE, RECORD_ECMP, RECORD_FLOATING_IP, RECORD_INTERFACE, RECORD_LABEL, RECORD_NEXTHOP, RECORD_ROUTE, RESULT_MALFORMED,
   RESULT_NO_VRF, VR_SIZE,
 } from '../records';
-import { pack, PACK_ALL, PACK_STALE, packCursor, recordSize } from './dump';
+import { pack, PACK_ALL, packCursor, recordSize } from './dump';
 import { ecmpApply } from './ecmp';
 import { fipApply } from './fip-writer';
 import { heapInit } from './heap';
@@ -20,9 +20,10 @@ import { nexthopApply } from './nexthop-writer';
 import { ribLookup, RN_GENERATION, RN_SIZE } from './rib';
 import { routesApply } from './routes';
 import { vrfApply, vrfExists } from './vrf';
-import { ECMP_GENERATIONS, forgetFresh, LABEL_GENERATIONS, NEXTHOP_GENERATIONS, staleCount, total, W_FIP_NEXT, W_RIB_NEXT } from './writer';
+import { ECMP_GENERATIONS, forgetFresh, LABEL_GENERATIONS, NEXTHOP_GENERATIONS, W_FIP_NEXT, W_RIB_NEXT, W_SWEEP } from './writer';
 
 export { advance, collect, reached } from './epoch';
+export { sweep } from './sweep';
 export { staleCount, total } from './writer';
 
 const MAX_GENERATION: u32 = 255;
@@ -71,30 +72,9 @@ export function resyncBegin(): void {
   if (former == MAX_GENERATION) ageAll();
   store<u32>(HEADER, former == MAX_GENERATION ? 1 : former + 1, H_GENERATION);
   forgetFresh();
+  store<u32>(W_SWEEP, 0);
 }
 
-/** Deletes stale records of a kind (of next hops: stale ECMP slots first); what is still in use stays. Returns how many went. */
-export function sweep(kind: u32): u32 {
-  if (kind == RECORD_NEXTHOP) sweepKind(RECORD_ECMP, 0);
-  if (kind != RECORD_ROUTE) return sweepKind(kind, 0);
-  let swept: u32 = 0;
-  for (let vrf: u32 = 0; vrf < MAX_VRFS; vrf++) {
-    if (staleCount(RECORD_ROUTE) == 0) break;
-    if (vrfExists(vrf) != 0) swept += sweepKind(RECORD_ROUTE, vrf);
-  }
-  return swept;
-}
-
-function sweepKind(kind: u32, vrf: u32): u32 {
-  let swept: u32 = 0;
-  while (true) {
-    const packed: u32 = pack(kind, vrf, 0, PACK_STALE);
-    if (packed == 0) return swept;
-    const gone: u32 = packed - apply(kind, packed);
-    if (gone == 0) return swept;
-    swept += gone;
-  }
-}
 
 /** Packs live records into COMMAND from a cursor on (0 = the first); their count. The next cursor is the u32 at RESULTS, 0 = end. */
 export function dump(kind: u32, vrf: u32, cursor: u32): u32 {

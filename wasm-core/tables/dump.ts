@@ -1,4 +1,7 @@
-/** Packs live records into COMMAND: for snapshots and shows as they are, for sweeps those of an older generation as deletions. */
+/**
+ * Packs live records into COMMAND: for snapshots and shows as they are, for sweeps those of an older generation as deletions.
+ * One call packs a bounded number and looks at a bounded number of routes, so that it never holds the control instance for long.
+ */
 import {
   COMMAND, COMMAND_SIZE, ECMP_MAX_SLOTS, FR_DIRECTION, FR_GENERATION, IF_GENERATION, IF_PARENT, LABELS, MAX_INTERFACES, MAX_LABELS, MAX_NEXTHOPS, MAX_VRFS,
   MIN_LABEL, NH_AUX, NH_KIND, NHK_ECMP, VRF_GENERATION,
@@ -12,20 +15,25 @@ import { fipPack, fipRecordAt } from './fip-writer';
 import { interfaceAt, interfaceExists, interfacePack } from './interface';
 import { ecmpBase, ecmpSlots, nexthopAt } from './nexthop';
 import { nexthopExists, nexthopPack } from './nexthop-writer';
-import { ribRoot, RN_FLAGS, RN_GENERATION, RN_LEFT, RN_LENGTH, RN_NEXTHOP, RN_PREFIX, RN_RIGHT } from './rib';
+import { prefixMask, ribRoot, RN_FLAGS, RN_GENERATION, RN_LEFT, RN_LENGTH, RN_NEXTHOP, RN_PREFIX, RN_RIGHT } from './rib';
 import { vrfAt, vrfExists, vrfPack } from './vrf';
 import {
-  DRAFT, ECMP_GENERATIONS, generation, LABEL_GENERATIONS, NEXTHOP_GENERATIONS, W_FIP_NEXT,
+  addTo, DRAFT, ECMP_GENERATIONS, generation, LABEL_GENERATIONS, NEXTHOP_GENERATIONS, W_FIP_NEXT,
 } from './writer';
 
 /** All as they are, or stale ones as deletions. */
 export const PACK_ALL: u32 = 0;
 export const PACK_STALE: u32 = 1;
 
-/** Words of a pack under way: records in COMMAND, routes still to be left out, where the next pack goes on. */
+/** Records that one call packs, and RIB nodes that it looks at, at most (but for those of one address). */
+export const PIECE: u32 = 16384;
+export const PIECE_VISITS: u32 = 65536;
+
+/** Words of a pack under way: records in COMMAND, RIB nodes seen and the address of the last one, where the next pack goes on. */
 const PACKED: usize = DRAFT + 64;
-const SKIP: usize = DRAFT + 68;
+const VISITS: usize = DRAFT + 68;
 const CURSOR: usize = DRAFT + 72;
+const SEEN: usize = DRAFT + 76;
 
 /** Bytes of a record of the kind, 0 when there is no such kind. */
 export function recordSize(kind: u32): u32 {
@@ -43,14 +51,14 @@ export function pack(kind: u32, vrf: u32, cursor: u32, mode: u32): u32 {
   const size: u32 = recordSize(kind);
   store<u32>(PACKED, 0);
   store<u32>(CURSOR, 0);
+  store<u32>(VISITS, 0);
   if (size == 0) return 0;
-  const limit: u32 = COMMAND_SIZE / size;
+  const limit: u32 = min<u32>(PIECE, COMMAND_SIZE / size);
   if (kind == RECORD_ROUTE) {
     if (vrf >= MAX_VRFS) return 0;
-    store<u32>(SKIP, cursor);
+    store<u32>(SEEN, cursor);
     const root: usize = ribRoot(vrf);
-    if (root != 0) packRoutes(vrf, root, limit, mode);
-    if (load<u32>(CURSOR) != 0) store<u32>(CURSOR, cursor + load<u32>(PACKED));
+    if (root != 0) packRoutes(vrf, root, cursor, limit, mode);
   } else if (kind == RECORD_NEXTHOP) packNexthops(cursor, limit, mode);
   else if (kind == RECORD_ECMP) packEcmp(cursor, limit, mode);
   else if (kind == RECORD_LABEL) packLabels(cursor, limit, mode);
@@ -63,6 +71,12 @@ export function pack(kind: u32, vrf: u32, cursor: u32, mode: u32): u32 {
 @inline
 export function packCursor(): u32 {
   return load<u32>(CURSOR);
+}
+
+/** RIB nodes that the last pack looked at. */
+@inline
+export function packVisits(): u32 {
+  return load<u32>(VISITS);
 }
 
 @inline
@@ -87,33 +101,43 @@ function isFull(limit: u32, cursor: u32): u32 {
   return 1;
 }
 
-/** In order of prefixes, the shorter first; the cursor counts routes. Returns 0 when COMMAND is full. */
-function packRoutes(vrf: u32, node: usize, limit: u32, mode: u32): u32 {
-  const nexthop: u32 = load<u32>(node, RN_NEXTHOP);
-  if (nexthop != 0) {
-    if (isWanted(node + RN_GENERATION, mode) != 0) {
-      const skip: u32 = load<u32>(SKIP);
-      if (skip != 0) {
-        store<u32>(SKIP, skip - 1);
-      } else {
-        if (isFull(limit, 1) != 0) return 0;
-        const record: usize = take(RT_SIZE);
-        store<u32>(record, vrf, RT_VRF);
-        store<u32>(record, bswap<u32>(load<u32>(node, RN_PREFIX)), RT_PREFIX);
-        store<u32>(record, mode == PACK_ALL ? nexthop : 0, RT_NEXTHOP);
-        store<u32>(record, 0, RT_LENGTH);
-        store<u8>(record, load<u8>(node, RN_LENGTH), RT_LENGTH);
-        store<u8>(record, load<u8>(node, RN_FLAGS), RT_FLAGS);
+/**
+ * In order of prefixes, the shorter first. The cursor is a prefix: whatever changed since, what lies before it was seen. Routes of one
+ * prefix go together (33 at most, for which COMMAND has room). Returns 0 when it is enough.
+ */
+function packRoutes(vrf: u32, node: usize, cursor: u32, limit: u32, mode: u32): u32 {
+  const prefix: u32 = load<u32>(node, RN_PREFIX);
+  const length: u32 = load<u8>(node, RN_LENGTH);
+  if ((prefix | ~prefixMask(length)) < cursor) return 1;
+  if (prefix >= cursor) {
+    if (prefix != load<u32>(SEEN)) {
+      if (load<u32>(PACKED) >= limit || load<u32>(VISITS) >= PIECE_VISITS) {
+        store<u32>(CURSOR, prefix);
+        return 0;
       }
+      store<u32>(SEEN, prefix);
+    }
+    addTo(VISITS, 1);
+    if (load<u32>(node, RN_NEXTHOP) != 0) {
+      if (isWanted(node + RN_GENERATION, mode) != 0) packRoute(vrf, node, take(RT_SIZE), mode);
     }
   }
   const left: usize = load<u32>(node, RN_LEFT) as usize;
   const right: usize = load<u32>(node, RN_RIGHT) as usize;
   if (left != 0) {
-    if (packRoutes(vrf, left, limit, mode) == 0) return 0;
+    if (packRoutes(vrf, left, cursor, limit, mode) == 0) return 0;
   }
-  if (right != 0) return packRoutes(vrf, right, limit, mode);
+  if (right != 0) return packRoutes(vrf, right, cursor, limit, mode);
   return 1;
+}
+
+function packRoute(vrf: u32, node: usize, record: usize, mode: u32): void {
+  store<u32>(record, vrf, RT_VRF);
+  store<u32>(record, bswap<u32>(load<u32>(node, RN_PREFIX)), RT_PREFIX);
+  store<u32>(record, mode == PACK_ALL ? load<u32>(node, RN_NEXTHOP) : 0, RT_NEXTHOP);
+  store<u32>(record, 0, RT_LENGTH);
+  store<u8>(record, load<u8>(node, RN_LENGTH), RT_LENGTH);
+  store<u8>(record, load<u8>(node, RN_FLAGS), RT_FLAGS);
 }
 
 function packNexthops(cursor: u32, limit: u32, mode: u32): void {

@@ -42,6 +42,12 @@ export const W_PUBLIC_KEYS: usize = WORDS + 172;
 export const W_PRIVATE_KEYS: usize = WORDS + 176;
 /** Result of all routes that are shorter than a block of a range table (LEAF_*): see ranges-build.ts. */
 export const W_INHERITED: usize = WORDS + 180;
+/** A sweep under way: kind + 1 (0 = none), kind that it is at, VRF, cursor, records that went since it was last at the first one. */
+export const W_SWEEP: usize = WORDS + 184;
+export const W_SWEEP_PART: usize = WORDS + 188;
+export const W_SWEEP_VRF: usize = WORDS + 192;
+export const W_SWEEP_CURSOR: usize = WORDS + 196;
+export const W_SWEEP_GONE: usize = WORDS + 200;
 /** Nothing is ever written here but zero: see `fence`. */
 const W_FENCE: usize = WORDS + 168;
 /** DIR-24-8 slots, 16 bytes each: see dir24.ts. */

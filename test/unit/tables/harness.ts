@@ -151,6 +151,14 @@ export class Tables {
     return records;
   }
 
+  /** Deletes all stale records of a kind; how many went. */
+  sweep(kind: number): number {
+    let swept = 0;
+    do swept += this.exports.sweep(kind);
+    while (this.u32(L.RESULTS) !== 0);
+    return swept;
+  }
+
   /** Everything, in an order in which it can be applied. */
   dumpAll(): PackedRecord[] {
     const vrfs = this.dump(R.RECORD_VRF);
