@@ -165,12 +165,12 @@ export class Engine extends EventEmitter<Events> {
 
   async #commitImported(gone: readonly Path[], come: readonly Path[], anew: boolean): Promise<void> {
     const version = this.version + 1;
-    const before = [...this.#compiler.imported];
+    const before = (): Path[] => { const added = new Set(come); return [...[...this.#compiler.imported].filter((path) => !added.has(path)), ...gone]; };
     let outcomes: Outcome[];
     try {
       outcomes = this.#compiler.changeImported(gone, come, version);
     } catch (error) {
-      this.#rebuild(before);
+      this.#rebuild(before());
       throw error;
     }
     if (anew) {
@@ -185,7 +185,7 @@ export class Engine extends EventEmitter<Events> {
       await this.store.commit({ version, puts: [], deletes: [], numbers, slots, appliances: rowsOf(outcomes) });
     } catch (error) {
       const same = this.#rollBack(() => this.#compiler.changeImported(come, gone, this.version));
-      if (!same) this.#rebuild(before);
+      if (!same) this.#rebuild(before());
       this.#settled = true;
       this.emit('settled');
       throw error;

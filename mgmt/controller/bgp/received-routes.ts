@@ -44,6 +44,7 @@ export class ReceivedRoutes {
 
   /** To be called before the changes are worked in. */
   write(changes: readonly ReceivedChange[]): void {
+    if (changes.length === 0) return;
     this.#database.exec('BEGIN');
     if (this.#marked) this.#mark.run(0);
     this.#marked = false;

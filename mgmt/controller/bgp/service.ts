@@ -10,6 +10,7 @@
  */
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Path } from '../compile/types.ts';
 import type { Engine } from '../engine.ts';
@@ -24,6 +25,8 @@ import { checkPath, checkPeer, checkSpeaker } from './validate.ts';
 
 /** Kinds that say who speaks with whom. */
 const SETTINGS: ReadonlySet<Kind> = new Set(['bgp-router', 'global-system-config', 'global-vrouter-config', 'virtual-router']);
+/** Of what routers tell without a pause. */
+const BURST_MS = 50;
 /** After the store did not take what routers told. */
 const RETRY_MS = 1000;
 
@@ -54,6 +57,8 @@ export class BgpService {
   #work: Promise<void> = Promise.resolve();
   /** What routers told and the engine has not yet: by id, whether it is there now. */
   #pending = new Map<string, { readonly path: Path; readonly present: boolean }>();
+  /** What came in and is not on the disk yet. */
+  #unwritten: ReceivedChange[] = [];
   #pumping = false;
   #closing = false;
 
@@ -75,6 +80,7 @@ export class BgpService {
     const restored = received.all();
     service.#pumping = true; // by hand, this once
     service.#hear(restored.map((after) => ({ before: undefined, after })));
+    service.#unwritten = []; // they are on the disk
     // Appliances may have something else of it: routes whose file is lost, or that were not worked in when the last run ended.
     const anew = !received.workedIn && (restored.length > 0 || engine.hasUnusedNexthops);
     if (restored.length > 0 || anew) await service.#workIn(anew);
@@ -176,10 +182,7 @@ export class BgpService {
     for (const neighbor of neighbors) checkPeer(neighbor, speaker);
     const started = new BgpEngine({ directory: join(directory, 'speaker'), launcher, log });
     started.restore(restored);
-    started.on('received', (changes) => {
-      this.#received.write(changes);
-      this.#hear(changes);
-    });
+    started.on('received', (changes) => this.#hear(changes));
     started.on('session', ({ peer, state }) => log.info({ peer: this.neighbor(peer)?.name, state }, 'BGP session'));
     started.on('up', () => { this.#problem = ''; });
     started.on('down', ({ why }) => { this.#problem = `the BGP speaker does not run: ${why}`; });
@@ -228,12 +231,11 @@ export class BgpService {
   // ---- in --------------------------------------------------------------------------------------------------------------------
 
   #forget(paths: readonly ReceivedPath[]): void {
-    const changes = paths.map((before) => ({ before, after: undefined }));
-    this.#received.write(changes);
-    this.#hear(changes);
+    this.#hear(paths.map((before) => ({ before, after: undefined })));
   }
 
   #hear(changes: readonly ReceivedChange[]): void {
+    for (const change of changes) this.#unwritten.push(change);
     const { gone, come, opened, closed } = this.#imports.change(changes, Date.now());
     if (opened.length + closed.length > 0) this.#options.log.debug({ opened, closed }, 'dynamic tunnels');
     this.#note(gone, come);
@@ -242,17 +244,21 @@ export class BgpService {
   #note(gone: readonly Path[], come: readonly Path[]): void {
     for (const path of gone) this.#pending.set(path.id, { path, present: false });
     for (const path of come) this.#pending.set(path.id, { path, present: true });
-    void this.#pump();
+    if (this.#pending.size + this.#unwritten.length > 0) void this.#pump();
   }
 
-  /** Works in what has come meanwhile, as long as there is something: a transaction each, however much it is. */
+  /** Works in what has come: the first at once, what follows it in bursts, since a transaction costs as much for one route as for many. */
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
       // What comes in one go is one transaction.
       await new Promise<void>((resolve) => setImmediate(resolve));
-      while (this.#pending.size > 0 && !this.#closing) await this.#workIn(false);
+      while (!this.#closing) {
+        await this.#workIn(false);
+        if (this.#pending.size + this.#unwritten.length === 0) break;
+        await sleep(BURST_MS);
+      }
       if (!this.#closing) this.#received.markWorkedIn();
     } catch (error) {
       this.#options.log.warn({ err: error }, 'what routers told is not worked in yet');
@@ -263,6 +269,7 @@ export class BgpService {
   }
 
   async #workIn(anew: boolean): Promise<void> {
+    this.#received.write(this.#unwritten.splice(0));
     const pending = this.#pending;
     this.#pending = new Map();
     const paths = (present: boolean): Path[] => [...pending.values()].filter((each) => each.present === present).map(({ path }) => path);

@@ -63,7 +63,7 @@ export class Exports {
       const vrf = path.label === 0 ? undefined : this.#numbering.find(path.appliance, 'vrf', path.vrf);
       return vrf === undefined ? [] : [exportedOf({ ...path, targets }, vrf)];
     }));
-    return Array.from(prefixes, (prefix, at) => reachable[index[at]!]!.map((path) => ({ ...path, prefix, id: `${name} ${prefix} ${path.id}` }))).flat();
+    return Array.from(prefixes, (prefix, at) => reachable[index[at]!]!.map((path) => ({ ...path, prefix, id: `${name} ${prefix} ${targets.join()} ${path.id}` }))).flat();
   }
 
   /** What changed since the last call. */

@@ -13,8 +13,9 @@ import type { Row } from '../rows.ts';
 import { quantile, timed } from './timing.ts';
 import { House, NETWORK, SYSTEM } from '../sync/house.ts';
 
+const PROJECT = 'default-domain:k8s-ns-user-1';
 const POOL = `${NETWORK}:pool-ns-default`;
-const POD = 'default-domain:k8s-ns-user-1:pod-1';
+const POD = `${PROJECT}:pod-1`;
 const TARGET = 'target:64512:101';
 const SINGLE = 200;
 const MANY = 100_000;
@@ -80,27 +81,33 @@ export async function single(report: (row: Row) => void): Promise<void> {
 
 export async function cold(report: (row: Row) => void): Promise<void> {
   await withFrr(async (house, frr, link) => {
-    await house.put([{ name: NETWORK, virtualNetwork: { subnets: [{ prefix: '101.101.101.0/24' }, { prefix: '100.64.0.0/10' }], routeTargets: [TARGET] } }]);
-    await house.put(Array.from({ length: COMPUTES }, (_, at): Draft<ConfigObject> => (
-      { name: `${SYSTEM}:c${at}`, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `10.169.${128 + (at >> 7)}.${1 + (at & 127)}/16`, mac: '02:00:00:00:00:01' } } })));
-    const vmi = (at: number): string => `default-domain:k8s-ns-user-1:bench-${at}`;
-    await house.put(Array.from({ length: INTERFACES }, (_, at): Draft<ConfigObject>[] => [
-      { name: vmi(at), virtualMachineInterface: { virtualNetwork: NETWORK, virtualRouter: `${SYSTEM}:c${at % COMPUTES}`, port: `tap${at}` } },
-      { name: `bench-${at}-ip`, instanceIp: { virtualNetwork: NETWORK, virtualMachineInterfaces: [vmi(at)] } },
-    ]).flat());
-    const each = MANY / INTERFACES;
-    for (let at = 0; at < INTERFACES; at += 50) {
-      await house.put(Array.from({ length: 50 * each }, (_, of) => {
-        const number = at * each + of;
-        return floatingIp(`b${number}`, `100.${96 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`, vmi(Math.floor(number / each)));
-      }));
-    }
+    // A network for each compute: what one appliance imports is its own.
+    for (let at = 0; at < COMPUTES; at++) await house.put(fleetPart(at));
     const seconds = await timed(async () => {
       await house.put(speakers(link));
       await until(`${MANY} at FRR`, async () => (await frr.peer(link.controller)).prefixes >= MANY, PATIENCE_MS);
     });
     report({ name: `${MANY} floating IPs in the controller, a peer comes → all at FRR`, value: seconds / 1000, unit: 's', bar: { kind: '≤', limit: 25 } });
   });
+}
+
+/** One compute of the fleet with its interfaces, in a network of their own that their floating IPs come from. */
+function fleetPart(at: number): Draft<ConfigObject>[] {
+  const [network, compute] = [`${PROJECT}:bench-${at}`, `${SYSTEM}:c${at}`];
+  const [interfaces, each] = [INTERFACES / COMPUTES, MANY / INTERFACES];
+  const vmi = (of: number): string => `${PROJECT}:bench-${at}-${of}`;
+  const its = (number: number): string => `100.${64 + (at >> 5)}.${((at & 31) << 3) + (number >> 8)}.${number & 255}`;
+  return [
+    { name: compute, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `10.170.0.${1 + at}/16`, mac: '02:00:00:00:00:01' } } },
+    { name: network, virtualNetwork: { subnets: [{ prefix: `${its(0)}/21` }] } },
+    { name: `${network}:pool`, floatingIpPool: {} },
+    ...Array.from({ length: interfaces }, (_, of): Draft<ConfigObject>[] => [
+      { name: vmi(of), virtualMachineInterface: { virtualNetwork: network, virtualRouter: compute, port: `tap${of}` } },
+      { name: `bench-${at}-${of}-ip`, instanceIp: { address: its(1500 + of), virtualNetwork: network, virtualMachineInterfaces: [vmi(of)] } },
+      ...Array.from({ length: each }, (_, number): Draft<ConfigObject> => (
+        { name: `${network}:pool:f${of * each + number}`, floatingIp: { address: its(1 + of * each + number), virtualMachineInterfaces: [vmi(of)] } })),
+    ]).flat(),
+  ];
 }
 
 /** Routes of a gateway's size: many prefixes, a label for each of a thousand next hops. */

@@ -102,7 +102,7 @@ const START = [
   put({ name: POLICIES[1]!, networkPolicy: { rules: [{ source: NETWORKS[0]!, destination: NETWORKS[1]! }] } }),
   put({ name: `${P}:ipam`, networkIpam: { subnets: [{ prefix: '10.9.0.0/24' }] } }),
   ...FLAT.map((name) => put({ name, virtualNetwork: { addressAllocationMode: 'FLAT_SUBNET_ONLY', networkIpams: [`${P}:ipam`] } })),
-  ...NETWORKS.map((name, at) => put({ name, virtualNetwork: { subnets: [{ prefix: `10.${at}.0.0/24` }], routeTargets: [TARGETS[at]!] } })),
+  ...NETWORKS.map((name, at) => put({ name, virtualNetwork: { subnets: [{ prefix: `10.${at}.0.0/24` }], routeTargets: [TARGETS[at]!], advertiseStaticRoutes: true } })),
   ...NETWORKS.map((name) => put({ name: `${name}:pool`, floatingIpPool: {} })),
   ...COMPUTES.map((name, at) => put({ name, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: { port: 'f', address: `192.168.1.${10 + at}/24`, mac: '02:00:00:00:00:01' } } })),
   ...GATEWAYS.map((name, at) => put({ name, virtualRouter: {

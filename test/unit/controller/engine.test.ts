@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { refusalStatus } from '../../../mgmt/controller/api/errors.ts';
-import { importedPath } from '../../../mgmt/controller/bgp/paths.ts';
+import { Announcements, importedPath } from '../../../mgmt/controller/bgp/paths.ts';
 import type { Appliance } from '../../../mgmt/controller/compile/appliance.ts';
 import { packAll, Packer } from '../../../mgmt/controller/compile/pack.ts';
 import type { Path } from '../../../mgmt/controller/compile/types.ts';
@@ -82,6 +82,8 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
     try {
       const engine = await Engine.open(store);
       const durable = store.commit.bind(store);
+      const announced = new Announcements();
+      engine.on('committed', ({ exports }) => { if (exports) announced.change(exports.gone, exports.come); });
       await engine.commit([put({ name: P, project: {} }), network(0, 0), network(1, 0), ...COMPUTES.map(compute), ...[1, 2, 3, 4].map((at) => vmi(at, at % 2, 1 + (at % 3)))]);
       let heard: readonly Path[] = [];
       for (const { operations, told, fails } of sequence) {
@@ -98,6 +100,9 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
       }
       store.commit = durable;
       assert.equal([...engine.compiler.imported].map(({ id }) => id).sort(), heard.map(({ id }) => id).sort());
+      const present = new Announcements();
+      present.change([], engine.compiler.exported);
+      assert.equal(new Map([...announced.announced].sort()), new Map([...present.announced].sort()), 'what routers were told is what is durable');
       await tell(engine, []);
       assert.equal(stateOf(await Engine.open(store)), stateOf(engine));
     } finally {
