@@ -189,9 +189,19 @@ export interface VirtualRouter {
   routingInstances: RoutingInstance[];
   /** gateways */
   externalInterfaces: ExternalInterface[];
+  /** unset: it may come with any certificate of its name */
+  enrolment: Enrolment | null;
 }
 
 export type VirtualRouterKind = 'KIND_UNKNOWN' | 'GATEWAY' | 'COMPUTE';
+
+/** Which certificates an appliance may come with. A change ends a session that it no longer allows; forwarding goes on. */
+export interface Enrolment {
+  /** none: it is lost, or not here yet */
+  blocked: boolean;
+  /** SHA-256 fingerprints, as `openssl x509 -fingerprint -sha256` writes them; empty: any of its name */
+  certificates: string[];
+}
 
 /** The underlay. */
 export interface Fabric {

@@ -11,8 +11,9 @@ import type { ApplianceMessage, ControllerMessage, Hello, Status, SyncMethods } 
 import { SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import { requireRole } from '../../pki/credentials.ts';
 import type { Engine } from '../engine.ts';
-import { virtualRouterName } from '../model/kinds.ts';
+import { applianceName, virtualRouterName, type Stored } from '../model/kinds.ts';
 import { isShared } from '../store/store.ts';
+import { notEnrolled } from './enrolment.ts';
 import { Session, type Opening, type SessionSizes } from './session.ts';
 
 /** First wait after an appliance refused a whole message; doubled up to the last. */
@@ -34,6 +35,8 @@ export interface Presence {
   hello: Hello | undefined;
   status: Status | undefined;
   peer: string;
+  /** Of its certificate. */
+  fingerprint: string;
   since: Date;
   /** Last version that it said was live. */
   live: number;
@@ -64,7 +67,8 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
     this.#engine = engine;
     this.#name = name;
     this.#log = log.child({ part: 'sync' });
-    engine.on('committed', ({ outcomes }) => {
+    engine.on('committed', ({ changes, outcomes }) => {
+      for (const { after } of changes) if (after?.kind === 'virtual-router') this.#reconsider(after);
       for (const { appliance, touched, gone } of outcomes) {
         if (gone) this.#dismiss(appliance.name);
         else this.#presence.get(appliance.name)?.session?.changed(touched);
@@ -101,7 +105,7 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
   #know(name: string): Presence {
     let presence = this.#presence.get(name);
     if (!presence) {
-      presence = { name, session: undefined, hello: undefined, status: undefined, peer: '', since: new Date(this.#clock.now()), live: 0, problem: '', adopt: false, retryMs: FIRST_RETRY_MS, end: undefined };
+      presence = { name, session: undefined, hello: undefined, status: undefined, peer: '', fingerprint: '', since: new Date(this.#clock.now()), live: 0, problem: '', adopt: false, retryMs: FIRST_RETRY_MS, end: undefined };
       this.#presence.set(name, presence);
     }
     return presence;
@@ -160,6 +164,9 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
     };
     const router = this.#engine.objects.get('virtual-router', virtualRouterName(name));
     if (!router) return refuse(`there is no virtual-router ${virtualRouterName(name)}; create it`);
+    presence.fingerprint = call.getAuthContext().sslPeerCertificate?.fingerprint256 ?? '';
+    const why = notEnrolled(router, presence.fingerprint);
+    if (why) return refuse(why);
     const kind = router.spec.kind.toLowerCase();
     if (hello.kind !== kind) return refuse(`${name} is a ${hello.kind} by its profile, but a ${kind} by its virtual-router; change one of them`);
     if (hello.layoutVersion !== LAYOUT_VERSION) return refuse(`${name} has memory layout ${hello.layoutVersion}, this controller packs records for ${LAYOUT_VERSION}; update the older of the two`);
@@ -227,6 +234,15 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
     this.#log.info({ appliance: presence.name, live: presence.live }, 'left');
     Object.assign(presence, { session: undefined, end: undefined, since: new Date(this.#clock.now()) });
     this.emit('moved', presence.name);
+  }
+
+  /** A change of its enrolment may end a session. */
+  #reconsider(router: Stored<'virtual-router'>): void {
+    const presence = this.#presence.get(applianceName(router.name));
+    const why = presence?.session && notEnrolled(router, presence.fingerprint);
+    if (!presence || !why) return;
+    presence.problem = why;
+    presence.end?.({ code: grpc.status.FAILED_PRECONDITION, details: why });
   }
 
   #dismiss(name: string): void {

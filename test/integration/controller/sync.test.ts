@@ -1,5 +1,8 @@
 // The sync server against appliances that keep tables as strictly as the core does.
+import { X509Certificate } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import pino from 'pino';
 import { test } from 'uvu';
@@ -309,6 +312,23 @@ test('a deleted appliance is dismissed', async () => {
   await scene.config.delete({ kind: 'virtual-router', name: 'default-global-system-config:gateway-1' });
   await until(() => gateway.ended, 'dismissal');
   assert.match(gateway.error!.details, /was deleted/);
+});
+
+test('an appliance comes only with a certificate that it is enrolled with; what is blocked loses its session', async () => {
+  const router = async () => scene.config.get({ kind: 'virtual-router', name: 'default-global-system-config:compute-1' });
+  const enrol = async (enrolment: { blocked?: boolean; certificates?: string[] }) => { const now = await router(); await scene.put({ ...now, virtualRouter: { ...now.virtualRouter, enrolment } }); };
+  const own = new X509Certificate(readFileSync(join(scene.pki, 'compute-1.crt'))).fingerprint256;
+  await enrol({ certificates: [own.replace(/^../, own.startsWith('00') ? 'FF' : '00')] });
+  const compute = appliance('compute-1');
+  compute.connect(scene.address, scene.pki);
+  await until(() => compute.ended, 'refusal');
+  assert.match(compute.error!.details, /none of those that compute-1 is enrolled with/);
+  await enrol({ certificates: [own.toLowerCase()] });
+  compute.connect(scene.address, scene.pki);
+  await inSync(compute);
+  await enrol({ blocked: true });
+  await until(() => compute.ended, 'the end of its session');
+  assert.match(compute.error!.details, /compute-1 is blocked/);
 });
 
 test.run();

@@ -81,6 +81,7 @@ const RULES: [string, string, DraftObject, RegExp][] = [
   ['TAKEN', 'virtual_router.fabric.address', router({ fabric: { port: 'f', address: '10.169.25.20/24', mac: '02:00:00:00:00:09' } }), /compute-1/],
   ['GATEWAY_OUTSIDE_SUBNET', 'virtual_router.fabric.gateway', router({ fabric: { port: 'f', address: '10.9.9.9/24', mac: '02:00:00:00:00:09', gateway: '10.9.8.1' } }), /underlay's subnet/],
   ['TUNNEL_ADDRESS', 'virtual_router.tunnel_address', router({ tunnelAddress: '192.0.2.1' }), /leave it empty/],
+  ['FINGERPRINT', 'virtual_router.enrolment.certificates[0]', router({ enrolment: { certificates: ['AB:CD'] } }), /32 pairs/],
   ['NOT_A_GATEWAY', 'virtual_router.routing_instances', router({ kind: 'COMPUTE', routingInstances: [{ name: 'i' }] }), /for gateways/],
   ['REFERENCE', 'virtual_router.external_interfaces[0].routing_instance', router({ externalInterfaces: [{ name: 'e', port: 'e', address: '192.0.2.1/24', mac: '02:00:00:00:00:0a', routingInstance: 'i' }] }), /it has none/],
   ['NEXT_HOP_UNREACHABLE', 'virtual_router.routing_instances[0].static_routes[0].next_hop', router({ routingInstances: [{ name: 'i', staticRoutes: [{ prefix: '0.0.0.0/0', nextHop: '192.0.2.9' }] }] }), /no interface/],

@@ -5,10 +5,14 @@ import type { Objects } from '../objects.ts';
 import { checkInterfaceAddress, checkMtu, checkPrefix, checkTargets, checkWord, isHost, type Report } from './check.ts';
 
 const MAX_VLAN = 4094;
+const FINGERPRINT = /^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}$/;
 
 export function checkVirtualRouter(report: Report, { name, spec }: Stored<'virtual-router'>, objects: Objects): void {
   if (spec.kind === 'KIND_UNKNOWN') report('kind', 'REQUIRED', 'is not set; say GATEWAY or COMPUTE');
   checkWord(report, 'profile', spec.profile, 'a profile (hw-profiles/<profile>.json)');
+  spec.enrolment?.certificates.forEach((fingerprint, at) => {
+    if (!FINGERPRINT.test(fingerprint)) report(`enrolment.certificates[${at}]`, 'FINGERPRINT', `${JSON.stringify(fingerprint)} is not a SHA-256 fingerprint: 32 pairs of hex digits with colons between them`);
+  });
   const fabric = checkFabric(report, spec);
   if (spec.kind === 'COMPUTE') {
     if (spec.routingInstances.length > 0) report('routing_instances', 'NOT_A_GATEWAY', 'are for gateways; a compute has the VRFs that its workloads need');
