@@ -5,6 +5,7 @@
  *   node streams.ts CONTROLLER PKI NAME…
  */
 import * as grpc from '@grpc/grpc-js';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fieldsOf, oneofOf } from '../../../mgmt/agent/wire.ts';
 import { clientCredentials } from '../../../mgmt/pki/credentials.ts';
@@ -94,6 +95,8 @@ process.on('message', (command: Command) => {
 });
 process.on('disconnect', () => process.exit(0));
 
+// As many as a fleet has do not knock at a door of this machine before it is there: that would cost the controller its processor.
+while (!(await isListening())) await sleep(AGAIN_MS);
 const waiting = [...streams];
 await Promise.all(Array.from({ length: DIALLING }, async () => {
   for (let stream = waiting.shift(); stream; stream = waiting.shift()) {
@@ -101,3 +104,11 @@ await Promise.all(Array.from({ length: DIALLING }, async () => {
     await sleep(0);
   }
 }));
+
+function isListening(): Promise<boolean> {
+  const [host, port] = controller.split(':');
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), host, () => { socket.destroy(); resolve(true); });
+    socket.on('error', () => resolve(false));
+  });
+}
