@@ -121,7 +121,8 @@ export async function received(report: (row: Row) => void): Promise<void> {
     await house.startAppliance();
     const peer = await lab.engine({ routerId: address(link.router) }, 'peer');
     await peer.announce({ announce: told(), withdraw: [] });
-    await peer.setPeers([{ ...peerOf(link), address: address(link.controller) }]);
+    // A router that has been up for long does not wait for others' End-of-RIB before it tells its own.
+    await peer.setPeers([{ ...peerOf(link), address: address(link.controller), restartTime: 0 }]);
     await house.put(speakers(link));
     await until('a session', async () => (await house.controller.routing.bgpNeighbors({})).neighbors.some(({ state }) => state === 'established'));
     const seconds = await timed(async () => {
