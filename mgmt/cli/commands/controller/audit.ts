@@ -1,10 +1,10 @@
 /** audit: who changed what, and when. */
 import type { Command } from 'commander';
+import { stringify } from 'yaml';
 import type { AuditEntry, ObjectChange } from '../../../../proto/config.ts';
 import { find, withController } from '../../controller-client.ts';
 import { kindOf, toDocument } from '../../objects.ts';
 import type { GlobalOptions } from '../../target.ts';
-import { stringify } from 'yaml';
 import { whenText } from './describe.ts';
 import { planText } from './diff.ts';
 
@@ -36,9 +36,12 @@ Examples:
       // What was deleted is found by its full name only.
       const whole = kind && name && !name.includes(':') ? (await find(controller, kind, name).catch(() => undefined))?.name ?? name : name;
       const request = { version: since ?? 0, latest: since === undefined, kind: kind ?? '', name: whole ?? '', follow };
+      const { output } = global();
+      let told = 0;
       for await (const entry of controller.audit(request) as AsyncIterable<AuditEntry>) {
-        const { output } = global();
+        told++;
         console.log(output === 'json' ? JSON.stringify(plain(entry)) : output === 'yaml' ? `---\n${stringify(plain(entry)).trimEnd()}` : text(entry, diff));
       }
+      if (told === 0 && output === 'table') console.log(`no changes are known${name ? '; what was deleted is found by its full name' : ''}`);
     }));
 }
