@@ -6,14 +6,6 @@ import { parseArgs } from 'node:util';
 import { releaseMemory } from '../fixtures/release-memory.ts';
 import { PacketFuzzer } from './packets.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    frames: { type: 'string', default: '1e7' },
-    seed: { type: 'string', default: '1' },
-    'world-frames': { type: 'string', default: '5e5' },
-  },
-});
-
 /** Fuzzes `frames` frames. @returns drop reasons and verdicts, summed over all worlds */
 export function fuzz(frames: number, seed: number, worldFrames: number, report: (line: string) => void): Map<string, number> {
   const sums = new Map<string, number>();
@@ -33,6 +25,13 @@ export function fuzz(frames: number, seed: number, worldFrames: number, report: 
 }
 
 if (import.meta.main) {
+  const { values: options } = parseArgs({
+    options: {
+      frames: { type: 'string', default: '1e7' },
+      seed: { type: 'string', default: '1' },
+      'world-frames': { type: 'string', default: '5e5' },
+    },
+  });
   const sums = fuzz(Number(options.frames), Number(options.seed), Number(options['world-frames']), (line) => console.log(line));
   for (const [name, count] of sums) console.log(`${name.padEnd(28)} ${count}`);
 }
