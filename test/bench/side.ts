@@ -11,7 +11,10 @@ export interface Pass {
   readonly frames: number;
   readonly pool: number;
   readonly rounds: number;
-  /** Evict tables, rings and frames from the caches before. */
+  /**
+   * Evict tables, rings and frames from the caches before. The first round is then not timed: it brings back the code, which never
+   * leaves the caches of an lcore that forwards, whatever its tables do.
+   */
   readonly cold: boolean;
 }
 
