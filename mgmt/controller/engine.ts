@@ -9,7 +9,7 @@ import type { Appliance } from './compile/appliance.ts';
 import { Compiler, type Outcome } from './compile/compiler.ts';
 import { KeySet } from './compile/keys.ts';
 import type { ExportChanges, Path } from './compile/types.ts';
-import { decodeObject, encodeObject } from './model/codec.ts';
+import { decodeObject, decodeObjects, encodeObject } from './model/codec.ts';
 import type { Stored } from './model/kinds.ts';
 import { Objects } from './model/objects.ts';
 import { Refusal } from './model/refusal.ts';
@@ -62,7 +62,7 @@ export class Engine extends EventEmitter<Events> {
     this.#ranges = ranges;
     this.#numbering = new Numbering(ranges);
     this.#compiler = new Compiler(this.objects, this.#numbering);
-    for (const row of store.objects()) this.objects.put(decodeObject(row.bytes));
+    for (const object of decodeObjects(store.objects())) this.objects.put(object);
     this.#compileAll();
   }
 
@@ -368,7 +368,7 @@ export class Engine extends EventEmitter<Events> {
     }
     this.#compiler.apply(all, store.version);
     this.#compiler.changeImported([], imported, store.version);
-    this.#compiler.takeExports();
+    this.#compiler.noteExports();
     this.#takeVersions();
   }
 

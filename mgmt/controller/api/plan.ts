@@ -16,11 +16,11 @@ export function readRecords(compiler: Compiler, name: string, touched: KeySet): 
   const records = new Map<string, string>();
   if (!appliance || touched.flooded) return { appliance: name, resync: touched.flooded, records };
   const vrfName = (id: number): string => appliance.vrfs.get(id)?.name ?? `vrf ${id}`;
-  const interfaceName = (id: number): string => appliance.interfaces.get(id)?.name ?? `interface ${id}`;
+  const interfaceName = (id: number): string => appliance.interfaces.get(id)?.element.name ?? `interface ${id}`;
   for (const id of touched.vrfs) if (appliance.vrfs.has(id)) records.set(`vrf ${vrfName(id)}`, `mss ${appliance.vrfs.get(id)!.mss}, flags ${appliance.vrfs.get(id)!.flags}`);
   for (const id of touched.interfaces) {
-    const record = appliance.interfaces.get(id);
-    if (record) records.set(`interface ${record.name}`, `port ${record.port}, vrf ${vrfName(record.vrf)}, address ${formatAddress(record.workload || record.address)}, mtu ${record.mtu}`);
+    const element = appliance.interfaces.get(id)?.element;
+    if (element) records.set(`interface ${element.name}`, `port ${element.port}, vrf ${element.vrf}, address ${formatAddress(element.workload || element.address)}, mtu ${element.mtu}`);
   }
   for (const label of touched.labels) {
     const record = appliance.labels.get(label);
@@ -29,7 +29,7 @@ export function readRecords(compiler: Compiler, name: string, touched: KeySet): 
   for (const key of touched.floating) {
     const record = appliance.floating.get(key);
     // Without a name it is not a floating IP, but a further address that the workload may send from.
-    if (record?.name) records.set(`floating-ip ${formatAddress(splitFloatingKey(key).public)} on ${interfaceName(record.interface)}`, `to ${formatAddress(record.private)} in ${vrfName(record.vrf)}`);
+    if (record?.element.name) records.set(`floating-ip ${formatAddress(splitFloatingKey(key).public)} on ${interfaceName(record.interface)}`, `to ${formatAddress(record.element.private)} in ${vrfName(record.vrf)}`);
   }
   for (const instance of appliance.instances.values()) {
     for (const prefix of touched.routes.get(instance.id) ?? []) {

@@ -3,6 +3,7 @@
  * does; whatever changes is noted in `touched`.
  */
 import { NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_RECEIVE, NHK_RESOLVE, NHK_VRF, NHF_FIP } from '../../../wasm-core/layout.ts';
+import { MultiMap } from '../model/multi-map.ts';
 import type { Numbering } from '../routing/numbering.ts';
 import { floatingKey, KeySet } from './keys.ts';
 import { tunnelKey, tunnelNumber, TunnelRecord, type Tunnel } from './tunnel.ts';
@@ -30,9 +31,10 @@ export interface NexthopRecord {
 }
 interface GroupRecord extends NexthopRecord { slots: readonly number[] }
 
-export interface InterfaceRecord extends Omit<InterfaceElement, 'vrf' | 'parent'> { readonly id: number; readonly vrf: number; readonly parent: number }
+/** What refers to others is by number here. */
+export interface InterfaceRecord { readonly id: number; readonly element: InterfaceElement; readonly vrf: number; readonly parent: number }
 export interface VrfRecord extends VrfSettings { readonly id: number }
-export interface FloatingRecord { readonly name: string; readonly public: number; readonly private: number; readonly vrf: number; readonly interface: number; readonly direction: number; readonly order: number }
+export interface FloatingRecord { readonly element: FloatingElement; readonly vrf: number; readonly interface: number }
 
 export class Appliance {
   readonly name: string;
@@ -45,8 +47,8 @@ export class Appliance {
   readonly nexthops = new Map<number, NexthopRecord>();
   readonly labels = new Map<number, { readonly key: string; readonly nexthop: number }>();
   readonly floating = new Map<string, FloatingRecord>();
-  /** Names by public address: the same floating IP may sit on several interfaces. */
-  readonly floatingNames = new Map<number, Map<string, string>>();
+  /** Those that have a name, by public address: the same floating IP may sit on several interfaces. */
+  readonly floatingByAddress = new MultiMap<number, FloatingRecord>();
   touched = new KeySet();
   readonly #numbering: Numbering;
   /** Next hops that are no tunnels. */
@@ -77,8 +79,6 @@ export class Appliance {
   takeTouched(): KeySet {
     const { touched } = this;
     this.touched = new KeySet();
-    // A flooded set stands for everything; what came to it later says nothing.
-    if (touched.flooded) touched.flood();
     return touched;
   }
 
@@ -88,7 +88,7 @@ export class Appliance {
   putVrf(settings: VrfSettings, isFabric: boolean): VrfInstance {
     const id = isFabric ? FABRIC_VRF_ID : this.#numbering.take(this.name, 'vrf', settings.name);
     const before = this.vrfs.get(id);
-    if (!before || before.flags !== settings.flags || before.kind !== settings.kind || before.mss !== settings.mss || before.name !== settings.name) this.touched.vrfs.add(id);
+    if (!before || before.flags !== settings.flags || before.kind !== settings.kind || before.mss !== settings.mss || before.name !== settings.name) this.touched.add('vrfs', id);
     this.vrfs.set(id, { ...settings, id });
     let instance = this.instances.get(settings.name);
     if (!instance) this.instances.set(settings.name, instance = new VrfInstance(this, settings.name, id));
@@ -98,7 +98,7 @@ export class Appliance {
   removeVrf(instance: VrfInstance): void {
     this.vrfs.delete(instance.id);
     this.instances.delete(instance.name);
-    this.touched.vrfs.add(instance.id);
+    this.touched.add('vrfs', instance.id);
     this.#numbering.release(this.name, 'vrf', instance.name);
   }
 
@@ -114,14 +114,14 @@ export class Appliance {
 
   putInterface(element: InterfaceElement): void {
     const id = this.interfaceId(element.key);
-    this.interfaces.set(id, { ...element, id, vrf: this.#vrfId(element.vrf), parent: element.parent ? this.interfaceId(element.parent) : 0 });
-    this.touched.interfaces.add(id);
+    this.interfaces.set(id, { id, element, vrf: this.#vrfId(element.vrf), parent: element.parent ? this.interfaceId(element.parent) : 0 });
+    this.touched.add('interfaces', id);
   }
 
   removeInterface(key: string): void {
     const id = this.interfaceId(key);
     this.interfaces.delete(id);
-    this.touched.interfaces.add(id);
+    this.touched.add('interfaces', id);
     this.#numbering.release(this.name, 'interface', key);
   }
 
@@ -130,7 +130,7 @@ export class Appliance {
     const id = this.acquire(nexthop);
     this.labels.set(label, { key, nexthop: id });
     if (before) this.release(before.nexthop);
-    if (before?.nexthop !== id) this.touched.labels.add(label);
+    if (before?.nexthop !== id) this.touched.add('labels', label);
   }
 
   removeLabel({ key, label }: LabelElement): void {
@@ -138,30 +138,29 @@ export class Appliance {
     if (!before) return;
     this.labels.delete(label);
     this.release(before.nexthop);
-    this.touched.labels.add(label);
+    this.touched.add('labels', label);
     this.#numbering.release(this.name, 'label', key);
   }
 
   floatingKey(element: FloatingElement): string { return floatingKey(element.public, this.#vrfId(element.vrf), this.interfaceId(element.interface)); }
 
   putFloating(element: FloatingElement): void {
-    const key = this.floatingKey(element);
-    const record = { ...element, vrf: this.#vrfId(element.vrf), interface: this.interfaceId(element.interface) };
+    const record = { element, vrf: this.#vrfId(element.vrf), interface: this.interfaceId(element.interface) };
+    const key = floatingKey(element.public, record.vrf, record.interface);
+    this.#forgetFloating(key);
     this.floating.set(key, record);
-    this.touched.floating.add(key);
-    if (!element.name) return;
-    const names = this.floatingNames.get(element.public);
-    if (names) names.set(key, element.name);
-    else this.floatingNames.set(element.public, new Map([[key, element.name]]));
+    this.touched.addFloating(key);
+    if (element.name) this.floatingByAddress.add(element.public, record);
   }
 
   removeFloating(key: string): void {
+    if (this.#forgetFloating(key)) this.touched.addFloating(key);
+  }
+
+  #forgetFloating(key: string): boolean {
     const record = this.floating.get(key);
-    if (!record) return;
-    this.floating.delete(key);
-    this.touched.floating.add(key);
-    const names = this.floatingNames.get(record.public);
-    if (names?.delete(key) && names.size === 0) this.floatingNames.delete(record.public);
+    if (record) this.floatingByAddress.delete(record.element.public, record);
+    return this.floating.delete(key);
   }
 
   // ---- next hops -------------------------------------------------------------------------------------------------------------
@@ -199,8 +198,8 @@ export class Appliance {
       ?? this.#enter({ ...NO_CONTENT, kind: NHK_ECMP, key: groupKey, id: this.#numbering.take(this.name, 'nexthop', groupKey), slots: [], references: 0 });
     const before = group.slots;
     const after = slots.map((slot) => (slot === '' ? 0 : this.acquire(byKey.get(slot)!)));
-    if (before.length !== after.length) this.touched.nexthops.add(group.id);
-    if (before.length !== after.length || before.some((id, at) => id !== after[at])) this.touched.groups.add(group.id);
+    if (before.length !== after.length) this.touched.add('nexthops', group.id);
+    if (before.length !== after.length || before.some((id, at) => id !== after[at])) this.touched.add('groups', group.id);
     group.slots = after;
     for (const id of before) if (id !== 0) this.release(id);
     return this.#use(group);
@@ -220,8 +219,8 @@ export class Appliance {
       for (const id of record.slots) if (id !== 0) this.release(id);
       this.nexthops.delete(record.id);
       this.#forget(record);
-      this.touched.nexthops.add(record.id);
-      if (record.kind === NHK_ECMP) this.touched.groups.add(record.id);
+      this.touched.add('nexthops', record.id);
+      if (record.kind === NHK_ECMP) this.touched.add('groups', record.id);
       this.#numbering.release(this.name, 'nexthop', record.key);
       if (record.kind === NHK_ECMP) this.#numbering.dropSlots(this.name, record.key.slice(GROUP.length));
     }
@@ -249,7 +248,7 @@ export class Appliance {
   #enter(record: NexthopRecord): NexthopRecord {
     this.#byKey.set(record.key, record);
     this.nexthops.set(record.id, record);
-    this.touched.nexthops.add(record.id);
+    this.touched.add('nexthops', record.id);
     return record;
   }
 
@@ -261,7 +260,7 @@ export class Appliance {
     const record = new TunnelRecord(id, tunnel, this.#underlay, this.#fabric ||= this.interfaceId('fabric'));
     this.#tunnels.set(number, record);
     this.nexthops.set(id, record);
-    this.touched.nexthops.add(id);
+    this.touched.add('nexthops', id);
     return record;
   }
 

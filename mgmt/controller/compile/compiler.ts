@@ -11,25 +11,28 @@
  * the order of edits: a property test compares it with a compile from scratch.
  */
 import { RTF_ANNOUNCE } from '../../../wasm-core/records.ts';
-import { splitId, type Kind } from '../model/kinds.ts';
+import type { Kind } from '../model/kinds.ts';
 import type { ObjectView } from '../model/objects.ts';
 import type { Change } from '../model/transaction.ts';
 import type { Numbering } from '../routing/numbering.ts';
 import { Appliance } from './appliance.ts';
-import { Dependencies } from './dependencies.ts';
+import { Dependencies, type Reader } from './dependencies.ts';
 import { evaluateInterface } from './evaluate/interface.ts';
 import { evaluateNetwork } from './evaluate/network.ts';
 import { evaluateRouteTable } from './evaluate/route-table.ts';
 import { evaluateVirtualRouter, FABRIC_VRF } from './evaluate/virtual-router.ts';
 import { Exports } from './exports.ts';
 import { MAX_KEYS, type KeySet } from './keys.ts';
-import { PathTable } from './paths.ts';
+import { inOrder } from './path.ts';
+import { candidates, PathTable, type PathsByPrefix } from './paths.ts';
 import { instanceTarget, NOTHING, vrfTarget, type Bulk, type Contribution, type ExportChanges, type ExportedPath, type Nexthop, type Path, type VrfSettings } from './types.ts';
-import { indexOf, nexthopOf, routeValue, type VrfInstance } from './vrf.ts';
+import { indexOf, NO_BULKS, nexthopOf, routeValue, type ImportedBulk, type VrfInstance } from './vrf.ts';
 
 type Evaluate = (name: string, view: ObjectView, numbering: Numbering) => Contribution;
 
-/** A unit bears the id of the object that it is named after. */
+/** What the object that it is named after, and what that needs, adds to the state. */
+interface Unit extends Reader { readonly kind: Kind; readonly name: string; contribution: Contribution }
+
 const UNITS: { readonly [K in Kind]?: Evaluate } = {
   'virtual-router': evaluateVirtualRouter,
   'virtual-network': evaluateNetwork,
@@ -37,7 +40,6 @@ const UNITS: { readonly [K in Kind]?: Evaluate } = {
   'route-table': evaluateRouteTable,
 };
 
-const NETWORK = 'virtual-network ';
 const NO_SETTINGS: Omit<VrfSettings, 'name'> = { imports: [], flags: 0, kind: 0, mss: 0 };
 /** Most members of an ECMP group that the core takes. */
 const MAX_MEMBERS = 256;
@@ -49,8 +51,8 @@ export class Compiler {
   readonly appliances = new Map<string, Appliance>();
   readonly #objects: ObjectView;
   readonly #numbering: Numbering;
-  readonly #dependencies = new Dependencies();
-  readonly #units = new Map<string, Contribution>();
+  readonly #dependencies = new Dependencies<Unit>();
+  readonly #units = new Map<Kind, Map<string, Unit>>();
   readonly #paths = new PathTable();
   readonly #settings = new Map<string, VrfSettings>();
   /** Instances of each VRF, for changes of its settings. */
@@ -79,7 +81,10 @@ export class Compiler {
   /** Every path that routers hear of. */
   get exported(): readonly ExportedPath[] { return this.#exports.all; }
 
-  /** What changed of them since the last call. */
+  /** What changes of them is noted from here on. */
+  noteExports(): void { this.#exports.note(); }
+
+  /** What changed of them since the last call, or since `noteExports`; before that, everything. */
   takeExports(): ExportChanges { return this.#exports.take(); }
 
   /**
@@ -90,18 +95,17 @@ export class Compiler {
    */
   apply(changes: Iterable<Change>, version: number): Outcome[] {
     this.#numbering.version = version;
-    const units = new Set<string>();
+    const units = new Set<Unit>();
     for (const change of changes) {
-      if (UNITS[change.kind]) units.add(`${change.kind} ${change.name}`);
-      for (const unit of this.#dependencies.affected(change)) units.add(unit);
+      if (UNITS[change.kind]) units.add(this.#unit(change.kind, change.name));
+      this.#dependencies.collectAffected(change, units);
     }
     const replaced: { before: Contribution; after: Contribution }[] = [];
     for (const unit of units) {
-      const before = this.#units.get(unit) ?? NOTHING;
+      const before = unit.contribution;
       const after = keepSame(before, this.#evaluate(unit));
-      if (after === NOTHING && before !== NOTHING && unit.startsWith(NETWORK)) this.#numbering.release('', 'route-target', unit.slice(NETWORK.length));
-      if (after === NOTHING) this.#units.delete(unit);
-      else this.#units.set(unit, after);
+      if (after === NOTHING && before !== NOTHING && unit.kind === 'virtual-network') this.#numbering.release('', 'route-target', unit.name);
+      unit.contribution = after;
       replaced.push({ before, after });
       for (const { appliance } of [before, after]) if (appliance) this.#concerned.add(appliance);
     }
@@ -163,11 +167,22 @@ export class Compiler {
 
   // ---- units -----------------------------------------------------------------------------------------------------------------
 
-  #evaluate(unit: string): Contribution {
-    const [kind, name] = splitId(unit);
+  #unit(kind: Kind, name: string): Unit {
+    let named = this.#units.get(kind);
+    if (!named) this.#units.set(kind, named = new Map());
+    let unit = named.get(name);
+    if (!unit) named.set(name, unit = { kind, name, contribution: NOTHING, reads: [] });
+    return unit;
+  }
+
+  #evaluate(unit: Unit): Contribution {
+    const { kind, name } = unit;
     const evaluate = UNITS[kind]!;
     const contribution = this.#dependencies.record(unit, this.#objects, (view) => evaluate(name, view, this.#numbering));
-    if (contribution === NOTHING && !this.#objects.get(kind, name)) this.#dependencies.forget(unit);
+    if (contribution === NOTHING && !this.#objects.get(kind, name)) {
+      this.#dependencies.forget(unit);
+      this.#units.get(kind)!.delete(name);
+    }
     return contribution;
   }
 
@@ -238,7 +253,7 @@ export class Compiler {
     }
     instance.routes.clear();
     for (const { bulk, nexthops } of instance.bulks.values()) this.#dropBulk(instance, bulk, nexthops);
-    instance.bulks.clear();
+    instance.bulks = NO_BULKS;
     this.#dirty.delete(instance);
     const all = this.#instances.get(vrf)!;
     all.delete(instance);
@@ -271,14 +286,14 @@ export class Compiler {
   // ---- paths and routes ------------------------------------------------------------------------------------------------------
 
   #changePaths(before: Contribution, after: Contribution): void {
-    const [were, are] = [new Map(before.paths.map((path) => [path.id, path])), new Map(after.paths.map((path) => [path.id, path]))];
-    for (const [id, path] of were) {
-      if (are.has(id)) continue;
+    const [were, are] = [new Set(before.paths), new Set(after.paths)];
+    for (const path of were) {
+      if (are.has(path)) continue;
       this.#removePath(path);
       this.#exports.remove(path);
     }
-    for (const [id, path] of are) {
-      if (were.has(id)) continue;
+    for (const path of are) {
+      if (were.has(path)) continue;
       this.#addPath(path);
       this.#exports.add(path);
     }
@@ -306,13 +321,25 @@ export class Compiler {
     else this.#dirty.set(instance, new Set([prefix]));
   }
 
+  /** Appliance by appliance: the tables of one are in the processor's caches, those of a fleet are not. */
   #decide(): void {
-    for (const [instance, prefixes] of this.#dirty) {
-      this.#concerned.add(instance.appliance.name);
-      if (prefixes === 'all') this.#refreshBulks(instance);
-      for (const prefix of prefixes === 'all' ? this.#single(instance) : prefixes) this.#decideRoute(instance, prefix);
+    const byAppliance = new Map<Appliance, VrfInstance[]>();
+    for (const instance of this.#dirty.keys()) {
+      const instances = byAppliance.get(instance.appliance);
+      if (instances) instances.push(instance);
+      else byAppliance.set(instance.appliance, [instance]);
+    }
+    for (const [{ name }, instances] of byAppliance) {
+      this.#concerned.add(name);
+      for (const instance of instances) this.#decideRoutes(instance, this.#dirty.get(instance)!);
     }
     this.#dirty.clear();
+  }
+
+  #decideRoutes(instance: VrfInstance, prefixes: ReadonlySet<number> | 'all'): void {
+    const tables = this.#paths.of(instance.imports);
+    if (prefixes === 'all') this.#refreshBulks(instance);
+    for (const prefix of prefixes === 'all' ? this.#single(instance, tables) : prefixes) this.#decideRoute(instance, prefix, candidates(tables, prefix));
   }
 
   /** VRFs that are known, with the targets of what each takes, on any appliance. */
@@ -323,17 +350,18 @@ export class Compiler {
   }
 
   /** Prefixes that there are single paths to under these targets, in their order. */
-  prefixesOf(targets: readonly string[]): number[] { return [...new Set(this.#paths.prefixes(targets))].sort((one, other) => one - other); }
+  prefixesOf(targets: readonly string[]): number[] { return [...new Set(this.#paths.of(targets).flatMap((table) => [...table.keys()]))].sort((one, other) => one - other); }
 
   /** Every single path to a prefix under these targets, the best first. */
   pathsTo(targets: readonly string[], prefix: number): Path[] {
-    return [...this.#paths.candidates(targets, prefix)].sort((one, other) => one.preference - other.preference || (one.id < other.id ? -1 : 1));
+    return inOrder(candidates(this.#paths.of(targets), prefix)).sort((one, other) => one.preference - other.preference);
   }
 
   /** Paths that a VRF would use for a prefix: the best ones of what it imports. */
-  bestPaths(instance: VrfInstance, prefix: number): Path[] { return this.#bestOf(instance, prefix, this.#paths.candidates(instance.imports, prefix)); }
+  bestPaths(instance: VrfInstance, prefix: number): readonly Path[] { return this.#bestOf(instance, prefix, candidates(this.#paths.of(instance.imports), prefix)); }
 
-  #bestOf(instance: VrfInstance, prefix: number, single: Iterable<Path>): Path[] {
+  #bestOf(instance: VrfInstance, prefix: number, single: readonly Path[]): readonly Path[] {
+    if (instance.bulks.size === 0) return this.#best(instance, single);
     const found = [...single];
     for (const { bulk } of instance.bulks.values()) {
       const at = indexOf(bulk.prefixes, prefix);
@@ -342,11 +370,12 @@ export class Compiler {
     return this.#best(instance, found);
   }
 
-  #best(instance: VrfInstance, paths: readonly Path[]): Path[] {
-    if (paths.length === 1) return this.#usable(instance, paths[0]!) ? [...paths] : [];
+  #best(instance: VrfInstance, paths: readonly Path[]): readonly Path[] {
+    if (paths.length === 1) return this.#usable(instance, paths[0]!) ? paths : [];
     const usable = paths.filter((path) => this.#usable(instance, path));
-    const preference = Math.min(...usable.map((path) => path.preference));
-    return usable.filter((path) => path.preference === preference).sort((one, other) => (one.id < other.id ? -1 : 1));
+    const preference = usable.reduce((best, path) => Math.min(best, path.preference), Infinity);
+    const best = usable.filter((path) => path.preference === preference);
+    return best.length > 1 ? inOrder(best) : best;
   }
 
   /** A gateway neither sends to itself what it advertises, nor to another gateway: two of them would play ball with it. */
@@ -375,12 +404,12 @@ export class Compiler {
     return members.size === 1 ? appliance.acquire(first) : appliance.acquireGroup(groupKey(), [...members.values()]);
   }
 
-  #decideRoute(instance: VrfInstance, prefix: number): void {
+  /** @param single paths to the prefix that do not come from a route table. */
+  #decideRoute(instance: VrfInstance, prefix: number, single: readonly Path[]): void {
     const { appliance } = instance;
-    const before = instance.route(prefix);
     const own = instance.routes.get(prefix);
-    const single = this.#paths.candidates(instance.imports, prefix);
-    if (single.size === 0 && [...instance.bulks.values()].filter(({ bulk }) => indexOf(bulk.prefixes, prefix) >= 0).length < 2) {
+    const before = own ?? instance.bulkRoute(prefix);
+    if (single.length === 0 && [...instance.bulks.values()].filter(({ bulk }) => indexOf(bulk.prefixes, prefix) >= 0).length < 2) {
       // A route table alone decides: its packed form is enough.
       if (own !== undefined) {
         instance.routes.delete(prefix);
@@ -411,7 +440,7 @@ export class Compiler {
     }
     for (const instance of concerned) {
       this.#refreshBulks(instance);
-      for (const prefix of this.#single(instance)) this.#markPrefix(instance, prefix);
+      for (const prefix of this.#single(instance, this.#paths.of(instance.imports))) this.#markPrefix(instance, prefix);
     }
   }
 
@@ -419,12 +448,13 @@ export class Compiler {
   #refreshBulks(instance: VrfInstance): void {
     const { appliance } = instance;
     const wanted = this.#paths.bulks(instance.imports);
+    if (wanted.size === 0 && instance.bulks.size === 0) return;
     const before = new Map(instance.bulks);
-    instance.bulks.clear();
+    const bulks = new Map<string, ImportedBulk>();
     const released: number[] = [];
     for (const [name, bulk] of wanted) {
       const nexthops = bulk.hops.map((hop, at) => this.#acquire(appliance, this.#best(instance, hop), () => `${name} ${instance.id} ${at}`));
-      instance.bulks.set(name, { bulk, nexthops });
+      bulks.set(name, { bulk, nexthops });
       const known = before.get(name);
       this.#touchDifference(instance, known?.bulk, known?.nexthops ?? [], bulk, nexthops);
       if (known) released.push(...known.nexthops);
@@ -434,13 +464,16 @@ export class Compiler {
       this.#touchDifference(instance, bulk, nexthops, undefined, []);
       released.push(...nexthops);
     }
+    instance.bulks = bulks.size > 0 ? bulks : NO_BULKS;
     for (const id of released) if (id !== 0) appliance.release(id);
     this.#concerned.add(appliance.name);
   }
 
   /** Prefixes that are decided one by one: those with paths of their own, and those of several route tables. */
-  #single(instance: VrfInstance): Set<number> {
-    const found = new Set<number>([...instance.routes.keys(), ...this.#paths.prefixes(instance.imports)]);
+  #single(instance: VrfInstance, paths: readonly PathsByPrefix[]): Set<number> {
+    const found = new Set(instance.routes.keys());
+    for (const table of paths) for (const prefix of table.keys()) found.add(prefix);
+    if (instance.bulks.size < 2) return found;
     const tables = [...instance.bulks.values()].map(({ bulk }) => bulk.prefixes).sort((one, other) => one.length - other.length);
     tables.forEach((few, at) => {
       for (const many of tables.slice(at + 1)) for (const prefix of few) if (indexOf(many, prefix) >= 0) found.add(prefix);
@@ -475,11 +508,11 @@ export class Compiler {
   }
 }
 
-/** What an evaluation gave again stays the same object: path tables hold paths and route tables by identity. */
+/** What an evaluation gave again stays the same object, and no path comes twice: path tables hold paths and route tables by identity. */
 function keepSame(before: Contribution, after: Contribution): Contribution {
-  if (before === NOTHING || after === NOTHING) return after;
+  if (before.paths.length === 0 && new Set(after.paths.map(({ prefix }) => prefix)).size === after.paths.length && !before.bulk) return after;
   const known = new Map(before.paths.map((path) => [path.id, path]));
-  const paths = after.paths.map((path) => known.get(path.id) ?? path);
+  const paths = [...new Map(after.paths.map((path) => [path.id, path]))].map(([id, path]) => known.get(id) ?? path);
   if (!after.bulk) return { ...after, paths };
   return { ...after, paths, bulk: before.bulk && sameBulk(before.bulk, after.bulk) ? before.bulk : after.bulk };
 }

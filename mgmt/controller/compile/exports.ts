@@ -13,6 +13,8 @@ export class Exports {
   readonly #addedBulks = new Set<Bulk>();
   #gone = new Map<string, ExportedPath>();
   #come = new Map<string, ExportedPath>();
+  /** Until somebody asks what changed, nothing is noted: everything is new. */
+  #noting = false;
 
   constructor(numbering: Numbering) {
     this.#numbering = numbering;
@@ -28,7 +30,7 @@ export class Exports {
     const vrf = this.#paths.get(path);
     if (vrf === undefined) return;
     this.#paths.delete(path);
-    this.#note(exportedOf(path, vrf), this.#come, this.#gone);
+    if (this.#noting) this.#note(exportedOf(path, vrf), this.#come, this.#gone);
   }
 
   addBulk(bulk: Bulk): void {
@@ -36,7 +38,7 @@ export class Exports {
   }
 
   removeBulk(bulk: Bulk): void {
-    for (const path of this.#bulks.get(bulk) ?? []) this.#note(path, this.#come, this.#gone);
+    if (this.#noting) for (const path of this.#bulks.get(bulk) ?? []) this.#note(path, this.#come, this.#gone);
     this.#bulks.delete(bulk);
   }
 
@@ -46,13 +48,13 @@ export class Exports {
       const vrf = this.#numbering.find(path.appliance, 'vrf', path.vrf);
       if (vrf === undefined) throw new Error(`${path.appliance} has no VRF ${path.vrf}, which ${path.source} is exported from`);
       this.#paths.set(path, vrf);
-      this.#note(exportedOf(path, vrf), this.#gone, this.#come);
+      if (this.#noting) this.#note(exportedOf(path, vrf), this.#gone, this.#come);
     }
     this.#added.clear();
     for (const bulk of this.#addedBulks) {
       const paths = this.#routesOf(bulk);
       this.#bulks.set(bulk, paths);
-      for (const path of paths) this.#note(path, this.#gone, this.#come);
+      if (this.#noting) for (const path of paths) this.#note(path, this.#gone, this.#come);
     }
     this.#addedBulks.clear();
   }
@@ -61,13 +63,20 @@ export class Exports {
     // What leads nowhere by a tunnel is nothing to a router.
     const reachable = hops.map((hop) => hop.flatMap((path) => {
       const vrf = path.label === 0 ? undefined : this.#numbering.find(path.appliance, 'vrf', path.vrf);
-      return vrf === undefined ? [] : [exportedOf({ ...path, targets }, vrf)];
+      return vrf === undefined ? [] : [{ ...exportedOf(path, vrf), targets }];
     }));
     return Array.from(prefixes, (prefix, at) => reachable[index[at]!]!.map((path) => ({ ...path, prefix, id: `${name} ${prefix} ${targets.join()} ${path.id}` }))).flat();
   }
 
-  /** What changed since the last call. */
+  /** From here on changes are noted. */
+  note(): void { this.#noting = true; }
+
+  /** What changed since the last call, or since `note`; before that, everything. */
   take(): ExportChanges {
+    if (!this.#noting) {
+      this.#noting = true;
+      return { gone: [], come: this.all };
+    }
     const changes = { gone: [...this.#gone.values()], come: [...this.#come.values()] };
     this.#gone = new Map();
     this.#come = new Map();

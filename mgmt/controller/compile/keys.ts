@@ -24,6 +24,14 @@ export class KeySet {
     return this.vrfs.size + this.interfaces.size + this.nexthops.size + this.groups.size + this.labels.size + this.floating.size + this.#routeCount;
   }
 
+  add(table: 'vrfs' | 'interfaces' | 'nexthops' | 'groups' | 'labels', id: number): void {
+    if (!this.flooded) this[table].add(id);
+  }
+
+  addFloating(key: string): void {
+    if (!this.flooded) this.floating.add(key);
+  }
+
   get empty(): boolean { return !this.flooded && this.size === 0; }
 
   addRoute(vrf: number, prefix: number): void {

@@ -252,15 +252,15 @@ function writeLabel(packer: Packer, label: number, nexthop: number): void {
   buffer.writeUInt32LE(nexthop, at + R.LB_NEXTHOP);
 }
 
-function writeFloating(packer: Packer, state: Appliance, record: FloatingRecord): void {
+function writeFloating(packer: Packer, state: Appliance, { element, vrf, interface: id }: FloatingRecord): void {
   const { buffer, at } = packer.record(R.RECORD_FLOATING_IP);
-  buffer.writeUInt32BE(record.public, at + R.FL_PUBLIC);
-  buffer.writeUInt32BE(record.private, at + R.FL_PRIVATE);
-  buffer.writeUInt32LE(record.vrf, at + R.FL_VRF);
-  buffer.writeUInt16LE(record.interface, at + R.FL_INTERFACE);
-  buffer[at + R.FL_DIRECTION] = record.direction;
-  buffer.writeUInt16LE(record.order, at + R.FL_ORDER);
-  nameFloating(packer, state, record.public);
+  buffer.writeUInt32BE(element.public, at + R.FL_PUBLIC);
+  buffer.writeUInt32BE(element.private, at + R.FL_PRIVATE);
+  buffer.writeUInt32LE(vrf, at + R.FL_VRF);
+  buffer.writeUInt16LE(id, at + R.FL_INTERFACE);
+  buffer[at + R.FL_DIRECTION] = element.direction;
+  buffer.writeUInt16LE(element.order, at + R.FL_ORDER);
+  nameFloating(packer, state, element.public);
 }
 
 function deleteFloating(packer: Packer, state: Appliance, key: string): void {
@@ -273,24 +273,24 @@ function deleteFloating(packer: Packer, state: Appliance, key: string): void {
 }
 
 function nameFloating(packer: Packer, state: Appliance, address: number): void {
-  const name = state.floatingNames.get(address)?.values().next().value ?? '';
+  const [name = ''] = Array.from(state.floatingByAddress.get(address), ({ element }) => element.name).sort();
   packer.name({ of: 'FLOATING_IP', id: address, name, port: '' });
 }
 
-function writeInterface(packer: Packer, record: InterfaceRecord): void {
+function writeInterface(packer: Packer, { id, element, vrf, parent }: InterfaceRecord): void {
   const { buffer, at } = packer.record(R.RECORD_INTERFACE);
-  buffer.writeUInt32LE(record.id, at + R.IX_ID);
-  buffer[at + R.IX_KIND] = record.kind;
-  buffer[at + R.IX_FLAGS] = record.flags;
-  buffer.writeUInt16LE(record.vlan, at + R.IX_VLAN);
-  buffer.writeUInt32LE(record.vrf, at + R.IX_VRF);
-  buffer.writeUIntBE(record.mac, at + R.IX_MAC, 6);
-  buffer.writeUInt16LE(record.mtu, at + R.IX_MTU);
-  buffer.writeUInt32BE(record.address, at + R.IX_ADDRESS);
-  buffer.writeUInt32BE(record.mask, at + R.IX_MASK);
-  buffer.writeUInt32BE(record.workload, at + R.IX_WORKLOAD);
-  buffer.writeUInt16LE(record.parent, at + R.IX_PARENT);
-  packer.name({ of: 'INTERFACE', id: record.id, name: record.name, port: record.port });
+  buffer.writeUInt32LE(id, at + R.IX_ID);
+  buffer[at + R.IX_KIND] = element.kind;
+  buffer[at + R.IX_FLAGS] = element.flags;
+  buffer.writeUInt16LE(element.vlan, at + R.IX_VLAN);
+  buffer.writeUInt32LE(vrf, at + R.IX_VRF);
+  buffer.writeUIntBE(element.mac, at + R.IX_MAC, 6);
+  buffer.writeUInt16LE(element.mtu, at + R.IX_MTU);
+  buffer.writeUInt32BE(element.address, at + R.IX_ADDRESS);
+  buffer.writeUInt32BE(element.mask, at + R.IX_MASK);
+  buffer.writeUInt32BE(element.workload, at + R.IX_WORKLOAD);
+  buffer.writeUInt16LE(parent, at + R.IX_PARENT);
+  packer.name({ of: 'INTERFACE', id, name: element.name, port: element.port });
 }
 
 function deleteInterface(packer: Packer, id: number): void {

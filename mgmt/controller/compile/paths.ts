@@ -3,9 +3,22 @@ import { MultiMap } from '../model/multi-map.ts';
 import type { Bulk, Path } from './types.ts';
 import type { VrfInstance } from './vrf.ts';
 
+export type PathsByPrefix = MultiMap<number, Path>;
+
+/** Paths to a prefix, each once although it may bear several targets. */
+export function candidates(tables: readonly PathsByPrefix[], prefix: number): Path[] {
+  let found: Path[] = [];
+  for (const table of tables) {
+    const before = found.length;
+    table.append(prefix, found);
+    if (before > 0 && found.length > before) found = [...new Set(found)];
+  }
+  return found;
+}
+
 export class PathTable {
   /** By target, then by prefix. */
-  readonly #paths = new Map<string, MultiMap<number, Path>>();
+  readonly #paths = new Map<string, PathsByPrefix>();
   readonly #bulks = new MultiMap<string, Bulk>();
   readonly #importers = new MultiMap<string, VrfInstance>();
   /** Real route targets that a VRF somewhere imports: what routers shall send. Another set after every change. */
@@ -52,17 +65,8 @@ export class PathTable {
     return found;
   }
 
-  /** Paths to a prefix that a VRF may take. */
-  candidates(targets: readonly string[], prefix: number): Set<Path> {
-    const found = new Set<Path>();
-    for (const name of targets) this.#paths.get(name)?.collect(prefix, found);
-    return found;
-  }
-
-  /** Every prefix for which there is a path. */
-  *prefixes(targets: readonly string[]): Iterable<number> {
-    for (const name of targets) yield* this.#paths.get(name)?.keys() ?? [];
-  }
+  /** Paths by prefix, for each of the targets that any path bears: good until paths come or go. */
+  of(targets: readonly string[]): PathsByPrefix[] { return targets.flatMap((name) => this.#paths.get(name) ?? []); }
 
   /** Route tables by name. */
   bulks(targets: readonly string[]): Map<string, Bulk> {

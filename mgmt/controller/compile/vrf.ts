@@ -12,7 +12,9 @@ export const nexthopOf = (value: number): number => value & ((1 << FLAGS_SHIFT) 
 export const flagsOf = (value: number): number => value >>> FLAGS_SHIFT;
 
 /** A route table that the VRF imports, with the next-hop id here of each of its hops (0: leads nowhere from here). */
-export interface ImportedBulk { readonly bulk: Bulk; nexthops: number[] }
+export interface ImportedBulk { readonly bulk: Bulk; readonly nexthops: readonly number[] }
+/** Most VRFs import none: they share this. */
+export const NO_BULKS: ReadonlyMap<string, ImportedBulk> = new Map();
 
 export class VrfInstance {
   readonly appliance: Appliance;
@@ -23,7 +25,7 @@ export class VrfInstance {
   imports: readonly string[] = [];
   readonly routes = new Map<number, number>();
   /** By name, so that their order says nothing about history. */
-  readonly bulks = new Map<string, ImportedBulk>();
+  bulks: ReadonlyMap<string, ImportedBulk> = NO_BULKS;
 
   constructor(appliance: Appliance, name: string, id: number) {
     this.appliance = appliance;
@@ -33,8 +35,11 @@ export class VrfInstance {
 
   /** The route of exactly this prefix, 0 = none. */
   route(prefix: number): number {
-    const own = this.routes.get(prefix);
-    if (own !== undefined) return own;
+    return this.routes.get(prefix) ?? this.bulkRoute(prefix);
+  }
+
+  /** The route that route tables alone have of exactly this prefix, 0 = none. */
+  bulkRoute(prefix: number): number {
     for (const { bulk, nexthops } of this.bulks.values()) {
       const at = indexOf(bulk.prefixes, prefix);
       if (at >= 0) return nexthops[bulk.index[at]!]!;

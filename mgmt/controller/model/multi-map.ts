@@ -21,6 +21,13 @@ export class MultiMap<Key, Value extends string | object> {
     else if (found !== undefined) into.add(found);
   }
 
+  /** The same into a list. */
+  append(key: Key, into: Value[]): void {
+    const found = this.#values.get(key);
+    if (found instanceof Set) into.push(...found);
+    else if (found !== undefined) into.push(found);
+  }
+
   add(key: Key, value: Value): void {
     const found = this.#values.get(key);
     if (found === undefined) this.#values.set(key, value);

@@ -12,12 +12,15 @@ export interface ObjectView {
   get<K extends Kind>(kind: K, name: string): Stored<K> | undefined;
   /** Ids of the objects that refer to this one. */
   users(kind: Kind, name: string): ReadonlySet<string>;
+  /** Those of them that are of a kind. */
+  usersOfKind<K extends Kind>(of: K, kind: Kind, name: string): Stored<K>[];
 }
 
 export class Objects implements ObjectView {
   readonly #byKind = new Map<Kind, Map<string, Stored>>();
   readonly #byUuid = new Map<string, Stored>();
-  readonly #users = new MultiMap<string, string>();
+  /** By kind and name, so that no index has strings of its own. */
+  readonly #users = new Map<Kind, MultiMap<string, Stored>>();
   readonly #claims = new MultiMap<string, string>();
 
   get<K extends Kind>(kind: K, name: string): Stored<K> | undefined {
@@ -33,7 +36,19 @@ export class Objects implements ObjectView {
 
   count(kind: Kind): number { return this.#byKind.get(kind)?.size ?? 0; }
 
-  users(kind: Kind, name: string): ReadonlySet<string> { return this.#users.get(idOf(kind, name)); }
+  users(kind: Kind, name: string): ReadonlySet<string> {
+    const ids = new Set<string>();
+    for (const user of this.#users.get(kind)?.get(name) ?? []) ids.add(idOf(user.kind, user.name));
+    return ids;
+  }
+
+  usersOfKind<K extends Kind>(of: K, kind: Kind, name: string): Stored<K>[] {
+    const users: Stored[] = [];
+    this.#users.get(kind)?.append(name, users);
+    return users.filter((user) => user.kind === of) as Stored<K>[];
+  }
+
+  isUsed(kind: Kind, name: string): boolean { return this.#users.get(kind)?.has(name) ?? false; }
 
   /** Ids of the objects that claim this; more than one is a conflict. */
   claimants(claim: string): ReadonlySet<string> { return this.#claims.get(claim); }
@@ -45,7 +60,11 @@ export class Objects implements ObjectView {
     named.set(object.name, object);
     this.#byUuid.set(object.uuid, object);
     const id = idOf(object.kind, object.name);
-    for (const reference of referencesOf(object)) this.#users.add(idOf(reference.kind, reference.name), id);
+    for (const reference of referencesOf(object)) {
+      let users = this.#users.get(reference.kind);
+      if (!users) this.#users.set(reference.kind, users = new MultiMap());
+      users.add(reference.name, object);
+    }
     for (const { claim } of claimsOf(object)) this.#claims.add(claim, id);
   }
 
@@ -55,7 +74,7 @@ export class Objects implements ObjectView {
     this.#byKind.get(kind)!.delete(name);
     this.#byUuid.delete(object.uuid);
     const id = idOf(kind, name);
-    for (const reference of referencesOf(object)) this.#users.delete(idOf(reference.kind, reference.name), id);
+    for (const reference of referencesOf(object)) this.#users.get(reference.kind)!.delete(reference.name, object);
     for (const { claim } of claimsOf(object)) this.#claims.delete(claim, id);
   }
 }

@@ -11,6 +11,8 @@ const TARGETS = { routeTargets: 'route-target', importRouteTargets: 'route-targe
 
 /** Fields of each kind's spec: a kind for a name (or a list of names), a table for a message (or a list of messages). */
 interface Fields { readonly [field: string]: Kind | Fields }
+/** The same with each field as it is written in proto/config.proto. */
+type Rows = readonly { readonly field: string; readonly path: string; readonly what: Kind | Rows }[];
 const REFERENCES: { readonly [K in Kind]?: Fields } = {
   'virtual-network': { ...TARGETS, networkIpams: 'network-ipam', projects: 'project', networkPolicies: 'network-policy', staticRoutes: { virtualMachineInterface: 'virtual-machine-interface' } },
   'floating-ip-pool': { projects: 'project' },
@@ -32,27 +34,49 @@ export const LOCAL = 'local';
 
 const snake = (text: string): string => text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
+const rowsOf = (fields: Fields): Rows => Object.entries(fields).map(([field, what]) => ({ field, path: snake(field), what: typeof what === 'string' ? what : rowsOf(what) }));
+const ROWS = new Map(Object.entries(REFERENCES).map(([kind, fields]) => [kind as Kind, rowsOf(fields)]));
+
 /** Every object that must exist for this one to make sense. The same one may come twice. */
 export function referencesOf(object: Stored): ObjectReference[] {
   const references: ObjectReference[] = [];
   const parent = parentKind(object.kind, object.name);
   if (parent) references.push({ field: 'name', kind: parent, name: parentName(object.name) });
-  const fields = REFERENCES[object.kind];
-  if (fields) collect(object.spec, fields, '', references);
+  const rows = ROWS.get(object.kind);
+  if (rows) collect(object.spec, rows, '', references);
   return references;
 }
 
-function collect(spec: object, fields: Fields, path: string, into: ObjectReference[]): void {
-  for (const field in fields) {
-    const what = fields[field]!;
+function collect(spec: object, rows: Rows, prefix: string, into: ObjectReference[]): void {
+  for (const { field, path, what } of rows) {
     const value = (spec as Record<string, unknown>)[field];
     const one = (each: unknown, at: string): void => {
       if (typeof what !== 'string') collect(each as object, what, `${at}.`, into);
       else if (each !== '' && !(each === LOCAL && what === 'virtual-network')) into.push({ field: at, kind: what, name: each as string });
     };
-    const at = path + snake(field);
+    const at = prefix + path;
     if (Array.isArray(value)) value.forEach((each, index) => one(each, `${at}[${index}]`));
     else if (value !== null && value !== undefined) one(value, at);
+  }
+}
+
+/** Has an object that nobody else has seen yet use the strings that `share` gives for its names and those of its references. */
+export function shareNames(object: Stored, share: (name: string) => string): void {
+  (object as { name: string }).name = share(object.name);
+  const rows = ROWS.get(object.kind);
+  if (rows) shareIn(object.spec, rows, share);
+}
+
+function shareIn(spec: object, rows: Rows, share: (name: string) => string): void {
+  for (const { field, what } of rows) {
+    const value = (spec as Record<string, unknown>)[field];
+    const one = (each: unknown): unknown => {
+      if (typeof what === 'string') return share(each as string);
+      shareIn(each as object, what, share);
+      return each;
+    };
+    if (Array.isArray(value)) value.forEach((each, at) => { value[at] = one(each); });
+    else if (value !== null && value !== undefined) (spec as Record<string, unknown>)[field] = one(value);
   }
 }
 

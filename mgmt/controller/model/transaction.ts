@@ -267,7 +267,7 @@ class Transaction implements Staged {
       }
     }
     for (const [name, at] of named) {
-      const [known, used] = [this.#objects.get('route-target', name), this.#objects.users('route-target', name).size > 0];
+      const [known, used] = [this.#objects.get('route-target', name), this.#objects.isUsed('route-target', name)];
       if (used && !known && isTarget(name)) this.#put({ kind: 'route-target', name, uuid: this.#newUuid(), version: this.#version, spec: {} }, at);
       if (!used && known) this.#remove('route-target', name, at);
     }
@@ -300,7 +300,7 @@ class Transaction implements Staged {
 
   #dropPublicPool(network: string, at: number): void {
     const name = `${network}:${PUBLIC_POOL}`;
-    if (this.#objects.get('floating-ip-pool', name) && this.#objects.users('floating-ip-pool', name).size === 0) this.#remove('floating-ip-pool', name, at);
+    if (this.#objects.get('floating-ip-pool', name) && !this.#objects.isUsed('floating-ip-pool', name)) this.#remove('floating-ip-pool', name, at);
   }
 
   // ---- refusals ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /** Child of the controller group: compiles all that a store holds from scratch, with its numbers; says what it took.  node compile.ts FILE */
 import { Compiler } from '../../../mgmt/controller/compile/compiler.ts';
-import { decodeObject } from '../../../mgmt/controller/model/codec.ts';
+import { decodeObjects } from '../../../mgmt/controller/model/codec.ts';
 import { Objects } from '../../../mgmt/controller/model/objects.ts';
 import type { Change } from '../../../mgmt/controller/model/transaction.ts';
 import { Numbering } from '../../../mgmt/controller/routing/numbering.ts';
@@ -11,7 +11,7 @@ export interface Compiled { readonly seconds: number; readonly routes: number; r
 
 const store = new SqliteStore(process.argv[2]!);
 const [objects, numbering] = [new Objects(), new Numbering()];
-for (const row of store.objects()) objects.put(decodeObject(row.bytes));
+for (const object of decodeObjects(store.objects())) objects.put(object);
 numbering.restore(store.numbers(), store.slots());
 const changes: Change[] = (['virtual-router', 'virtual-network', 'virtual-machine-interface', 'route-table'] as const)
   .flatMap((kind) => Array.from(objects.all(kind), (object) => ({ kind, name: object.name, before: undefined, after: object })));

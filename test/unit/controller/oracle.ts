@@ -124,7 +124,7 @@ export function expected(objects: Objects, numbering: Numbering, imported: Itera
 
 /** What an appliance's state says, in the same words. */
 export function actual(appliance: Appliance): Routes {
-  const interfaceName = (id: number): string => appliance.interfaces.get(id)!.name;
+  const interfaceName = (id: number): string => appliance.interfaces.get(id)!.element.name;
   const text = (id: number): string => {
     const record = appliance.nexthops.get(id)!;
     switch (record.kind) {

@@ -3,13 +3,14 @@ import { FIPD_BOTH, FIPD_EGRESS, FIPD_INGRESS, IFF_PROXY_ARP, IFF_SOURCE_CHECK, 
 import { FLD_PERMIT } from '../../../../wasm-core/records.ts';
 import type { Direction } from '../../../../proto/config.ts';
 import { keyOf, maskOf, parseAddress, parseMac, prefixKey } from '../../model/address.ts';
-import { applianceName, idOf, parentName, splitId, type Kind, type Stored } from '../../model/kinds.ts';
+import { idOf, parentName, type Kind, type Stored } from '../../model/kinds.ts';
 import type { ObjectView } from '../../model/objects.ts';
-import { gatewayOf, subnetOf, subnetsOf } from '../../model/subnets.ts';
+import { subnetOf, subnetsOf } from '../../model/subnets.ts';
 import type { Numbering } from '../../routing/numbering.ts';
+import { ComposedPath } from '../path.ts';
 import { NOTHING, PREFERENCE, type Contribution, type FloatingElement, type Nexthop, type Path } from '../types.ts';
 import { exportsOf, vrfOfNetwork } from './network.ts';
-import { tunnelAddressOf } from './virtual-router.ts';
+import { applianceOf, tunnelAddressOf } from './virtual-router.ts';
 
 /** What every workload sees as its gateway's MAC (VRRP's, RFC 5798, as Contrail uses it). */
 const GATEWAY_MAC = 0x00005e000100;
@@ -20,6 +21,8 @@ export const interfaceKey = (name: string): string => idOf('virtual-machine-inte
 
 /** Everything that others need to reach an interface; undefined while it has no place or no address. */
 export interface Workload {
+  /** interfaceKey of it. */
+  readonly key: string;
   readonly vmi: Stored<'virtual-machine-interface'>;
   readonly network: Stored<'virtual-network'>;
   readonly appliance: string;
@@ -38,17 +41,16 @@ export function workloadOf(name: string, view: ObjectView, numbering: Numbering)
   if (!vmi || !network || !router || mac === undefined || tunnelAddress === undefined) return undefined;
   const addresses = usersOf('instance-ip', name, view);
   if (addresses.length === 0) return undefined;
-  const appliance = applianceName(router.name);
+  const appliance = applianceOf(router);
   const key = interfaceKey(name);
-  return { vmi, network, appliance, tunnelAddress, label: numbering.take(appliance, 'label', key), nexthop: { kind: 'workload', interface: key, mac }, addresses };
+  return { key, vmi, network, appliance, tunnelAddress, label: numbering.take(appliance, 'label', key), nexthop: { kind: 'workload', interface: key, mac }, addresses };
 }
 
 export function evaluateInterface(name: string, view: ObjectView, numbering: Numbering): Contribution {
   const workload = workloadOf(name, view, numbering);
   if (!workload) return NOTHING;
-  const { vmi, network, appliance, addresses, label, nexthop } = workload;
-  const key = interfaceKey(name);
-  const vrf = vrfOfNetwork(network.name);
+  const { key, vmi, network, appliance, addresses, label, nexthop } = workload;
+  const vrf = vrfOfNetwork(network);
   const primary = parseAddress(addresses[0]!.spec.address)!;
   const subnet = subnetOf(primary, subnetsOf(network, view));
   const paths = addresses.map((ip) => workloadPath(workload, prefixKey(parseAddress(ip.spec.address)!, 32), exportsOf(network, view, numbering), PREFERENCE.workload, vrf, false, idOf('instance-ip', ip.name)));
@@ -64,7 +66,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
 
   const fips = usersOf('floating-ip', name, view).flatMap((fip) => {
     const its = view.get('virtual-network', parentName(parentName(fip.name)));
-    return its ? [{ fip, network: its, vrf: vrfOfNetwork(its.name) }] : [];
+    return its ? [{ fip, network: its, vrf: vrfOfNetwork(its) }] : [];
   });
   const ranks = [...new Set(fips.map((each) => each.vrf))].sort();
   for (const { fip, network: its, vrf: itsVrf } of fips) {
@@ -80,7 +82,7 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
     vrfs: [vrf, ...ranks.filter((each) => each !== vrf)],
     interfaces: [{
       key, name, port: vmi.spec.port, kind: IFK_WORKLOAD, flags: IFF_UP | IFF_SOURCE_CHECK | IFF_PROXY_ARP, vlan: 0, vrf, mac: GATEWAY_MAC,
-      mtu: network.spec.mtu || DEFAULT_MTU, address: (subnet && gatewayOf(subnet.subnet)) ?? 0, mask: subnet ? maskOf(subnet.prefix.length) : 0, workload: primary, parent: '',
+      mtu: network.spec.mtu || DEFAULT_MTU, address: subnet?.gateway ?? 0, mask: subnet ? maskOf(subnet.prefix.length) : 0, workload: primary, parent: '',
     }],
     labels: [{ key, label, nexthop }],
     floating,
@@ -91,19 +93,10 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
 /** A way to an address behind an interface. */
 export function workloadPath(workload: Workload, prefix: number, targets: readonly string[], preference: number, vrf: string, floating: boolean, source: string): Path {
   const { appliance, tunnelAddress, label, nexthop } = workload;
-  return {
-    id: [prefix, targets.join(), preference, appliance, tunnelAddress, label, JSON.stringify(nexthop), vrf, floating, source].join(' '),
-    prefix, targets, preference, appliance, nexthop, tunnelAddress, label, vrf, floating, source,
-  };
+  return new ComposedPath({ prefix, targets, preference, appliance, nexthop, tunnelAddress, label, vrf, floating, source });
 }
 
 /** Objects of a kind that refer to the interface, by name: the first instance IP is the primary one. */
 function usersOf<K extends Kind>(kind: K, name: string, view: ObjectView): Stored<K>[] {
-  const found: Stored<K>[] = [];
-  for (const id of view.users('virtual-machine-interface', name)) {
-    const [each, user] = splitId(id);
-    const object = each === kind ? view.get(kind, user) : undefined;
-    if (object) found.push(object);
-  }
-  return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+  return view.usersOfKind(kind, 'virtual-machine-interface', name).sort((one, other) => (one.name < other.name ? -1 : 1));
 }

@@ -2,7 +2,7 @@
  * Policies between networks, as route exchange: a network's VRF imports the own target of every network that both allow. Routes
  * bear that target whatever else they bear, so nothing of a third network comes along.
  */
-import { splitId, type Stored } from '../../model/kinds.ts';
+import type { Stored } from '../../model/kinds.ts';
 import type { ObjectView } from '../../model/objects.ts';
 import { LOCAL } from '../../model/references.ts';
 
@@ -30,8 +30,5 @@ const means = (side: string, network: string): boolean => side === LOCAL || side
 
 function networksOf(side: string, policy: Stored<'network-policy'>, view: ObjectView): string[] {
   if (side !== LOCAL) return [side];
-  return [...view.users('network-policy', policy.name)].flatMap((id) => {
-    const [kind, name] = splitId(id);
-    return kind === 'virtual-network' ? [name] : [];
-  });
+  return view.usersOfKind('virtual-network', 'network-policy', policy.name).map(({ name }) => name);
 }

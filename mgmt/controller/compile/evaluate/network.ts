@@ -5,14 +5,16 @@ import { keyOf, networkOf, prefixKey } from '../../model/address.ts';
 import { asnOf } from '../../model/defaults.ts';
 import { idOf, lastName, type Stored } from '../../model/kinds.ts';
 import type { ObjectView } from '../../model/objects.ts';
-import { gatewayOf, subnetsOf } from '../../model/subnets.ts';
+import { once } from '../../model/once.ts';
+import { subnetsOf } from '../../model/subnets.ts';
 import type { Numbering } from '../../routing/numbering.ts';
 import { routeTarget } from '../../routing/route-target.ts';
+import { ComposedPath } from '../path.ts';
 import { NOTHING, PREFERENCE, vrfTarget, type Contribution, type Nexthop, type Path } from '../types.ts';
 import { partnersOf } from './network-policy.ts';
 
 /** Contrail's routing instance of a network: <network>:<its last part>. */
-export const vrfOfNetwork = (network: string): string => `${network}:${lastName(network)}`;
+export const vrfOfNetwork = once(({ name }: Stored<'virtual-network'>): string => `${name}:${lastName(name)}`);
 
 export const lpmKind = (kind: VrfKind): number => ({ VRF_KIND_AUTO: 0, VRF_KIND_DIR24: LPM_DIR24, VRF_KIND_POPTRIE: LPM_POPTRIE })[kind];
 
@@ -44,20 +46,16 @@ function partnerTargets(network: Stored<'virtual-network'>, view: ObjectView, nu
 
 /** A path that is local wherever it is imported. */
 export function localPath(prefix: number, targets: readonly string[], preference: number, nexthop: Nexthop, source: string, appliance = ''): Path {
-  return {
-    id: [prefix, targets.join(), preference, appliance, JSON.stringify(nexthop), source].join(' '),
-    prefix, targets, preference, appliance, nexthop, tunnelAddress: 0, label: 0, vrf: '', floating: false, source,
-  };
+  return new ComposedPath({ prefix, targets, preference, appliance, nexthop, tunnelAddress: 0, label: 0, vrf: '', floating: false, source });
 }
 
 export function evaluateNetwork(name: string, view: ObjectView, numbering: Numbering): Contribution {
   const network = view.get('virtual-network', name);
   if (!network) return NOTHING;
-  const vrf = vrfOfNetwork(name);
+  const vrf = vrfOfNetwork(network);
   const source = idOf('virtual-network', name);
   const paths: Path[] = [];
-  for (const { subnet, prefix } of subnetsOf(network, view)) {
-    const gateway = gatewayOf(subnet);
+  for (const { prefix, gateway } of subnetsOf(network, view)) {
     if (gateway === undefined) continue;
     // Addresses that nobody has end here, in every VRF that knows the network: they must not follow a default route.
     paths.push(localPath(prefixKey(networkOf(prefix), prefix.length), exportsOf(network, view, numbering), PREFERENCE.subnet, { kind: 'discard' }, source));

@@ -31,7 +31,7 @@ function candidates(hop: RouteTableNextHop, table: Stored<'route-table'>, router
   if (hop.address) return [router && routerPath(router, table.spec.routingInstance, parseAddress(hop.address)!, source)].flatMap((path) => path ?? []);
   if (hop.virtualMachineInterface) {
     const workload = workloadOf(hop.virtualMachineInterface, view, numbering);
-    return workload ? [workloadPath(workload, 0, [], PREFERENCE.static, vrfOfNetwork(workload.network.name), false, source)] : [];
+    return workload ? [workloadPath(workload, 0, [], PREFERENCE.static, vrfOfNetwork(workload.network), false, source)] : [];
   }
   return hop.gateways.flatMap(({ virtualRouter, routingInstance }) => {
     const gateway = view.get('virtual-router', virtualRouter);

@@ -3,8 +3,10 @@ import { IFF_PROXY_ARP, IFF_RPF, IFF_UP, IFK_EXTERNAL, IFK_FABRIC, VRFF_RPF } fr
 import { keyOf, maskOf, networkOf, parseAddress, parseMac, parsePrefix, prefixKey } from '../../model/address.ts';
 import { applianceName, idOf, type Stored } from '../../model/kinds.ts';
 import type { ObjectView } from '../../model/objects.ts';
+import { once } from '../../model/once.ts';
 import type { Numbering } from '../../routing/numbering.ts';
 import type { RoutingInstance } from '../../../../proto/config.ts';
+import { ComposedPath } from '../path.ts';
 import { instanceTarget, NOTHING, PREFERENCE, type Contribution, type InterfaceElement, type LabelElement, type Path, type VrfSettings } from '../types.ts';
 import { exportsOf, importsOf, localPath, lpmKind } from './network.ts';
 
@@ -14,7 +16,9 @@ export const FABRIC_KEY = 'fabric';
 const DEFAULT_MTU = 1500;
 
 /** Tunnels end on the fabric address. */
-export const tunnelAddressOf = (router: Stored<'virtual-router'>): number | undefined => parsePrefix(router.spec.fabric?.address ?? '')?.address;
+export const tunnelAddressOf = once((router: Stored<'virtual-router'>): number | undefined => parsePrefix(router.spec.fabric?.address ?? '')?.address);
+
+export const applianceOf = once((router: Stored<'virtual-router'>): string => applianceName(router.name));
 
 export const vrfOfInstance = (router: string, instance: string): string => `${router}:${instance}`;
 const externalKey = (name: string): string => `external ${name}`;
@@ -44,7 +48,7 @@ export function gatewayPath(router: Stored<'virtual-router'>, instance: string, 
   const tunnelAddress = tunnelAddressOf(router) ?? 0;
   const label = numbering.take(appliance, 'label', labelKey(instance));
   const nexthop = { kind: 'vrf', vrf: vrfOfInstance(router.name, instance) } as const;
-  return { id: `${prefix} ${targets.join()} ${preference} ${appliance} ${tunnelAddress} ${label} ${nexthop.vrf} ${source}`, prefix, targets, preference, appliance, nexthop, tunnelAddress, label, vrf: nexthop.vrf, floating: false, source };
+  return new ComposedPath({ prefix, targets, preference, appliance, nexthop, tunnelAddress, label, vrf: nexthop.vrf, floating: false, source });
 }
 
 function evaluateInstance(router: Stored<'virtual-router'>, instance: RoutingInstance, view: ObjectView, numbering: Numbering): { settings: VrfSettings; label: LabelElement; paths: Path[] } {
