@@ -230,8 +230,9 @@ export interface WatchEventResponsePeerEvent {
 
 export type WatchEventResponsePeerEventType = 'UNKNOWN' | 'INIT' | 'END_OF_INIT' | 'STATE';
 
+/** Each a Path, as it lies on the wire: there are many, and decode.ts opens of them what we need. */
 export interface WatchEventResponseTableEvent {
-  paths: Path[];
+  paths: Buffer[];
 }
 
 export interface LabeledVPNIPAddressPrefix {

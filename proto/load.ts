@@ -73,8 +73,15 @@ const SERVER_OPTIONS: Readonly<grpc.ChannelOptions> = { ...CHANNEL_OPTIONS, 'grp
 export const unixAddress = (path: string): string => `unix:${path}`;
 
 // ---- definitions -----------------------------------------------------------------------------------------------------------
-const load = (file: string): ReturnType<typeof loadSync> =>
-  loadSync(file, { keepCase: false, longs: Number, enums: String, defaults: true, oneofs: true, includeDirs: [fileURLToPath(new URL('.', import.meta.url))] });
+const loaded = new Map<string, ReturnType<typeof loadSync>>();
+function load(file: string): ReturnType<typeof loadSync> {
+  let definition = loaded.get(file);
+  if (!definition) {
+    const includeDirs = [fileURLToPath(new URL('.', import.meta.url))];
+    loaded.set(file, definition = loadSync(file, { keepCase: false, longs: Number, enums: String, defaults: true, oneofs: true, includeDirs }));
+  }
+  return definition;
+}
 
 /** Encodes and decodes a message that travels outside of its service: in a trailer, in a file. */
 export interface Codec<T> { encode(message: Draft<T>): Buffer; decode(bytes: Buffer): T }

@@ -91,12 +91,22 @@ export class Gobgp {
     // What passed the policies, since only that tells of every loss: withdrawals, sessions that end, stale routes swept.
     const call = this.#client.watchEvent({ peer: {}, table: { filters: [{ type: 'POST_POLICY', init: true }] } });
     this.#watch = call;
+    // Each path is a message of its own: those that arrived together are told together.
+    let arrived: DecodedPath[] = [];
+    const tell = (): void => {
+      const told = arrived;
+      arrived = [];
+      if (told.length > 0 && this.#watch === call) received(told);
+    };
     call.on('data', (event: WatchEventResponse) => {
       if (event.table) {
         const now = Date.now();
-        const decoded = event.table.paths.flatMap((path) => decodePath(path, now) ?? []);
-        if (decoded.length > 0) received(decoded);
+        for (const bytes of event.table.paths) {
+          const path = decodePath(bytes, now);
+          if (path && arrived.push(path) === 1) setImmediate(tell);
+        }
       } else if (event.peer?.type === 'STATE' || event.peer?.type === 'INIT') {
+        tell();
         const address = parseAddress(event.peer.peer?.state?.neighborAddress ?? '');
         if (address !== undefined) session(address, STATES[event.peer.peer!.state!.sessionState] ?? 'idle');
       }

@@ -10,7 +10,7 @@ import { contains, formatAddress, type Prefix } from '../model/address.ts';
 import { routeDistinguisher } from '../routing/route-target.ts';
 import type { ExportedPath, Nexthop, Path } from '../compile/types.ts';
 import type { ReceivedChange } from './adj-rib-in.ts';
-import { TUNNEL, vpnKey, type PathChanges, type ReceivedPath, type VpnPath } from './types.ts';
+import { receivedKey, TUNNEL, vpnKey, type PathChanges, type ReceivedPath, type VpnPath } from './types.ts';
 
 // ---- out -------------------------------------------------------------------------------------------------------------------
 
@@ -176,6 +176,9 @@ export class Imports {
   /** In the order of prefixes. */
   get paths(): Path[] { return [...this.#paths.values()].map(({ path }) => path).sort((one, other) => one.prefix - other.prefix || (one.id < other.id ? -1 : 1)); }
 
+  /** All that came in, used or not, by `receivedKey`. */
+  get received(): ReadonlyMap<string, ReceivedPath> { return this.#received; }
+
   /** How many paths there are. */
   get size(): number { return this.#paths.size; }
 
@@ -265,5 +268,3 @@ export class Imports {
     return { gone, come, opened, closed };
   }
 }
-
-const receivedKey = (path: ReceivedPath): string => `${path.peer} ${vpnKey(path)}`;

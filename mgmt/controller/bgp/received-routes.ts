@@ -2,28 +2,39 @@
  * Routes that came in, kept on disk over a restart of the controller: appliances go on forwarding by them meanwhile, so they are
  * stale then, not unknown (RFC 4724 from our side). Peers could tell them again, so a file that is lost or damaged costs no more than a
  * resync of the appliances.
+ *
+ * It is a log: what comes in one go is a row or two, since a row for each route costs more than all else that is done with it. When
+ * most of the log is out of date it is written anew.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { ReceivedChange } from './adj-rib-in.ts';
-import { vpnKey, type ReceivedPath } from './types.ts';
+import { receivedKey, type ReceivedPath } from './types.ts';
 
 /** Raise it when what is written changes: files of other forms are thrown away. */
-const SCHEMA = 1;
+const SCHEMA = 2;
 const TABLES = `
-  CREATE TABLE route (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE batch (id INTEGER PRIMARY KEY, entries INTEGER NOT NULL, changes TEXT NOT NULL);
   CREATE TABLE meta (state_id TEXT NOT NULL, worked_in INTEGER NOT NULL);
 `;
+/** Of one row. */
+const ENTRIES = 10_000;
+/** Entries that the log may have beyond two for each route that is there. */
+const SLACK = 10_000;
+
+/** A route that came or changed, or the key of one that went. */
+type Entry = ReceivedPath | string;
 
 export class ReceivedRoutes {
   /** Whether appliances of this history have at most these routes: false when the last ones were not worked in before the end. */
   readonly workedIn: boolean;
   readonly #database: DatabaseSync;
-  readonly #put: StatementSync;
-  readonly #delete: StatementSync;
+  readonly #append: StatementSync;
   readonly #mark: StatementSync;
   #marked: boolean;
+  /** How many the log has. */
+  #entries: number;
 
   /** @param stateId of the store whose appliances go by these routes. */
   constructor(path: string, stateId: string) {
@@ -33,26 +44,48 @@ export class ReceivedRoutes {
     this.workedIn = this.#marked = meta?.state_id === stateId && meta.worked_in === 1;
     this.#database.exec('DELETE FROM meta');
     this.#database.prepare('INSERT INTO meta VALUES (?, ?)').run(stateId, Number(this.workedIn));
-    this.#put = this.#database.prepare('INSERT OR REPLACE INTO route VALUES (?, ?)');
-    this.#delete = this.#database.prepare('DELETE FROM route WHERE key = ?');
+    this.#append = this.#database.prepare('INSERT INTO batch (entries, changes) VALUES (?, ?)');
     this.#mark = this.#database.prepare('UPDATE meta SET worked_in = ?');
+    this.#entries = (this.#database.prepare('SELECT total(entries) AS entries FROM batch').get() as { entries: number }).entries;
   }
 
+  /** What the file held when it was opened, and what was written since. */
   all(): ReceivedPath[] {
-    return (this.#database.prepare('SELECT path FROM route').all() as { path: string }[]).map(({ path }) => JSON.parse(path) as ReceivedPath);
+    const paths = new Map<string, ReceivedPath>();
+    for (const { changes } of this.#database.prepare('SELECT changes FROM batch ORDER BY id').iterate() as Iterable<{ changes: string }>) {
+      for (const entry of JSON.parse(changes) as Entry[]) {
+        if (typeof entry === 'string') paths.delete(entry);
+        else paths.set(receivedKey(entry), entry);
+      }
+    }
+    return [...paths.values()];
   }
 
-  /** To be called before the changes are worked in. */
-  write(changes: readonly ReceivedChange[]): void {
+  /**
+   * To be called before the changes are worked in.
+   *
+   * @param present all that is there after them, by `receivedKey`.
+   * @throws when the disk does not take it: then nothing of it is written.
+   */
+  write(changes: readonly ReceivedChange[], present: ReadonlyMap<string, ReceivedPath>): void {
     if (changes.length === 0) return;
+    const anew = this.#entries + changes.length > 2 * present.size + SLACK;
+    const entries: Entry[] = anew ? [...present.values()] : changes.flatMap(({ before, after }) => after ?? (before ? receivedKey(before) : []));
     this.#database.exec('BEGIN');
-    if (this.#marked) this.#mark.run(0);
-    this.#marked = false;
-    for (const { before, after } of changes) {
-      if (after) this.#put.run(keyOf(after), JSON.stringify(after));
-      else if (before) this.#delete.run(keyOf(before));
+    try {
+      if (this.#marked) this.#mark.run(0);
+      if (anew) this.#database.exec('DELETE FROM batch');
+      for (let at = 0; at < entries.length; at += ENTRIES) {
+        const some = entries.slice(at, at + ENTRIES);
+        this.#append.run(some.length, JSON.stringify(some));
+      }
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
     }
-    this.#database.exec('COMMIT');
+    this.#marked = false;
+    this.#entries = (anew ? 0 : this.#entries) + entries.length;
   }
 
   /** All that was written is worked in. */
@@ -86,5 +119,3 @@ function prepared(path: string): DatabaseSync {
   }
   return database;
 }
-
-const keyOf = (path: ReceivedPath): string => `${path.peer} ${vpnKey(path)}`;

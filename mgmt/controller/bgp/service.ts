@@ -25,8 +25,8 @@ import { checkPath, checkPeer, checkSpeaker } from './validate.ts';
 
 /** Kinds that say who speaks with whom. */
 const SETTINGS: ReadonlySet<Kind> = new Set(['bgp-router', 'global-system-config', 'global-vrouter-config', 'virtual-router']);
-/** Of what routers tell without a pause. */
-const BURST_MS = 50;
+/** Between transactions of what routers tell without a pause: as long as the last one took, but within these. */
+const [BURST_MS, LONGEST_BURST_MS] = [50, 500];
 /** After the store did not take what routers told. */
 const RETRY_MS = 1000;
 
@@ -247,7 +247,10 @@ export class BgpService {
     if (this.#pending.size + this.#unwritten.length > 0) void this.#pump();
   }
 
-  /** Works in what has come: the first at once, what follows it in bursts, since a transaction costs as much for one route as for many. */
+  /**
+   * Works in what has come: the first at once, what follows it in bursts, since a transaction costs as much for one route as for many.
+   * At most half of the time goes to them, so that what still comes is heard meanwhile.
+   */
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -255,9 +258,10 @@ export class BgpService {
       // What comes in one go is one transaction.
       await new Promise<void>((resolve) => setImmediate(resolve));
       while (!this.#closing) {
+        const began = performance.now();
         await this.#workIn(false);
         if (this.#pending.size + this.#unwritten.length === 0) break;
-        await sleep(BURST_MS);
+        await sleep(Math.min(Math.max(BURST_MS, performance.now() - began), LONGEST_BURST_MS));
       }
       if (!this.#closing) this.#received.markWorkedIn();
     } catch (error) {
@@ -269,7 +273,8 @@ export class BgpService {
   }
 
   async #workIn(anew: boolean): Promise<void> {
-    this.#received.write(this.#unwritten.splice(0));
+    this.#received.write(this.#unwritten, this.#imports.received);
+    this.#unwritten = [];
     const pending = this.#pending;
     this.#pending = new Map();
     const paths = (present: boolean): Path[] => [...pending.values()].filter((each) => each.present === present).map(({ path }) => path);

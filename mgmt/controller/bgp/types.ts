@@ -69,6 +69,9 @@ export interface ReceivedPath extends VpnPath {
   readonly since: number;
 }
 
+/** What a route that came in is known by: peers may tell the same one. */
+export const receivedKey = (path: ReceivedPath): string => `${path.peer} ${vpnKey(path)}`;
+
 export interface PathChanges {
   readonly announce: readonly VpnPath[];
   readonly withdraw: readonly VpnKey[];

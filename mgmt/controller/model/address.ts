@@ -7,15 +7,25 @@ export interface Prefix { readonly address: number; readonly length: number }
 
 /** The address as a number, or undefined when `text` is not four decimal octets without leading zeros. */
 export function parseAddress(text: string): number | undefined {
-  const octets = text.split('.');
-  if (octets.length !== 4) return undefined;
-  let address = 0;
-  for (const octet of octets) {
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(octet) || Number(octet) > 255) return undefined;
-    address = address * 256 + Number(octet);
+  let [address, octet, digits, dots] = [0, 0, 0, 0];
+  for (let at = 0; at <= text.length; at++) {
+    const digit = at < text.length ? text.charCodeAt(at) - ZERO : DOT;
+    if (digit === DOT) {
+      if (digits === 0) return undefined;
+      if (at < text.length) dots++;
+      address = address * 256 + octet;
+      octet = digits = 0;
+    } else {
+      if (digit < 0 || digit > 9 || digits > 0 && octet === 0) return undefined;
+      octet = octet * 10 + digit;
+      digits++;
+      if (octet > 255) return undefined;
+    }
   }
-  return address;
+  return dots === 3 ? address : undefined;
 }
+const ZERO = 48;
+const DOT = '.'.charCodeAt(0) - ZERO;
 
 export function formatAddress(address: number): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
