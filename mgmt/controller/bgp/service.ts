@@ -25,8 +25,12 @@ import { checkPath, checkPeer, checkSpeaker } from './validate.ts';
 
 /** Kinds that say who speaks with whom. */
 const SETTINGS: ReadonlySet<Kind> = new Set(['bgp-router', 'global-system-config', 'global-vrouter-config', 'virtual-router']);
-/** Between transactions of what routers tell without a pause: as long as the last one took, but within these. */
-const [BURST_MS, LONGEST_BURST_MS] = [50, 500];
+/**
+ * Between transactions of what routers tell without a pause; and while a router tells its whole table: what a transaction costs
+ * along the way (numbers, records of the store, the appliances' lookup tables that are rebuilt in parts) then comes twice a second.
+ */
+const BURST_MS = 50;
+const [FLOOD_ROUTES, FLOOD_MS] = [200, 500];
 /** After the store did not take what routers told. */
 const RETRY_MS = 1000;
 
@@ -247,10 +251,7 @@ export class BgpService {
     if (this.#pending.size + this.#unwritten.length > 0) void this.#pump();
   }
 
-  /**
-   * Works in what has come: the first at once, what follows it in bursts, since a transaction costs as much for one route as for many.
-   * At most half of the time goes to them, so that what still comes is heard meanwhile.
-   */
+  /** Works in what has come: the first at once, what follows it in bursts, since a transaction costs as much for one route as for many. */
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -258,10 +259,10 @@ export class BgpService {
       // What comes in one go is one transaction.
       await new Promise<void>((resolve) => setImmediate(resolve));
       while (!this.#closing) {
-        const began = performance.now();
+        const routes = this.#pending.size;
         await this.#workIn(false);
         if (this.#pending.size + this.#unwritten.length === 0) break;
-        await sleep(Math.min(Math.max(BURST_MS, performance.now() - began), LONGEST_BURST_MS));
+        await sleep(routes < FLOOD_ROUTES ? BURST_MS : FLOOD_MS);
       }
       if (!this.#closing) this.#received.markWorkedIn();
     } catch (error) {
