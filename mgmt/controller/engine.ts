@@ -366,8 +366,7 @@ export class Engine extends EventEmitter<Events> {
     for (const kind of ['virtual-router', 'virtual-network', 'virtual-machine-interface', 'route-table'] as const) {
       for (const object of this.objects.all(kind)) all.push({ kind, name: object.name, before: undefined, after: object });
     }
-    this.#compiler.apply(all, store.version);
-    this.#compiler.changeImported([], imported, store.version);
+    this.#compiler.apply(all, store.version, imported);
     this.#compiler.noteExports();
     this.#takeVersions();
   }

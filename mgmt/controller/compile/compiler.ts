@@ -72,7 +72,7 @@ export class Compiler {
     this.#exports = new Exports(numbering);
   }
 
-  /** Paths that routers told: they belong to no unit, and a compile from scratch must be given them. */
+  /** Paths that routers told: they belong to no unit, and a compile from scratch must be given them with its objects. */
   get imported(): Iterable<Path> { return this.#imported.values(); }
 
   /** Route targets that any VRF imports. The same set as long as it has the same members. */
@@ -91,9 +91,11 @@ export class Compiler {
    * Works changes in that the objects already show.
    *
    * @param version of the transaction, for the appliances that it touches.
+   * @param told paths that routers told. A compile from scratch is given them here, with the objects: ECMP groups remember who was in
+   * them, and without these paths others would have been.
    * @throws {Exhausted} when an appliance has no number left; the state is then unusable: compile from scratch.
    */
-  apply(changes: Iterable<Change>, version: number): Outcome[] {
+  apply(changes: Iterable<Change>, version: number, told: Iterable<Path> = []): Outcome[] {
     this.#numbering.version = version;
     const units = new Set<Unit>();
     for (const change of changes) {
@@ -116,6 +118,7 @@ export class Compiler {
     for (const { after } of replaced) for (const vrf of after.vrfs) this.#enterVrf(after.appliance, vrf);
     for (const { before, after } of replaced) this.#changePaths(before, after);
     for (const { before, after } of replaced) this.#changeElements(before, after);
+    this.#import(told);
     this.#decide();
     this.#exports.number();
     for (const { before } of replaced) for (const vrf of before.vrfs) this.#leaveVrf(before.appliance, vrf);
@@ -141,13 +144,17 @@ export class Compiler {
       this.#imported.delete(id);
       this.#removePath(path);
     }
-    for (const path of come) {
+    this.#import(come);
+    this.#decide();
+    return this.#settle(version);
+  }
+
+  #import(paths: Iterable<Path>): void {
+    for (const path of paths) {
       if (this.#imported.has(path.id)) continue;
       this.#imported.set(path.id, path);
       this.#addPath(path);
     }
-    this.#decide();
-    return this.#settle(version);
   }
 
   /** Appliances that were touched, at their new version. */

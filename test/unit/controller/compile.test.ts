@@ -179,8 +179,7 @@ class World {
     const compiler = new Compiler(this.objects, this.numbering.clone());
     const changes: Change[] = (['virtual-network', 'route-table', 'virtual-machine-interface', 'virtual-router'] as const)
       .flatMap((kind) => [...this.objects.all(kind)].map((object) => ({ kind, name: object.name, before: undefined, after: object })));
-    compiler.apply(changes, this.version);
-    compiler.changeImported([], [...this.compiler.imported].reverse(), this.version); // in another order: it must not matter
+    compiler.apply(changes, this.version, [...this.compiler.imported].reverse()); // in another order: it must not matter
     return compiler;
   }
 

@@ -16,6 +16,7 @@ import type { KeySet } from '../../../mgmt/controller/compile/keys.ts';
 import { Engine } from '../../../mgmt/controller/engine.ts';
 import { keyOf, parseAddress } from '../../../mgmt/controller/model/address.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
+import { RANGES } from '../../../mgmt/controller/routing/numbering.ts';
 import { decodeCommit, encodeCommit } from '../../../mgmt/controller/store/etcd-records.ts';
 import { Mirror } from '../../../mgmt/controller/store/mirror.ts';
 import { SqliteStore } from '../../../mgmt/controller/store/sqlite.ts';
@@ -158,6 +159,28 @@ test('a transaction for which an appliance has no number left is refused by name
     assert.match(error.message, /appliance c1 .*: all 8191 interface numbers are in use/);
   });
   assert.equal(stateOf(engine), before);
+  store.close();
+});
+
+test('what is compiled anew beside what routers told keeps the slots of who shares the traffic', async () => {
+  const store = new SqliteStore(':memory:');
+  const engine = await Engine.open(store, { ranges: { ...RANGES, interface: { first: 1, last: 3, rest: 0 } } });
+  // Without what routers told, these three would share it: the same group, with other members.
+  const gateways = [1, 2, 3].map((at) => put({ name: `default-global-system-config:g${at}`, virtualRouter: {
+    kind: 'GATEWAY', profile: 'virtual', fabric: { port: 'f', address: `192.168.1.${200 + at}/24`, mac: '02:00:00:00:00:02' }, routingInstances: [{ name: 'internet', routeTargets: ['target:64512:1'] }],
+  } }));
+  await engine.commit([put({ name: P, project: {} }), network(0, 1), compute(1), ...gateways, vmi(1, 0, 1), shared(1, 0, [1])]);
+  // One tells first, so that the group goes, and comes again with two slots.
+  await tell(engine, TOLD.slice(0, 1));
+  await tell(engine, TOLD.slice(0, 2));
+  const [before, { compiler }] = [stateOf(engine), engine];
+  const groups = [...compiler.appliances.get('c1')!.nexthops.values()].filter(({ slots }) => slots.length > 0);
+  assert.equal(groups.map(({ slots }) => slots.length), [2]);
+  const refused = await engine.commit([vmi(2, 0, 1), vmi(3, 0, 1), shared(2, 0, [2, 3])]).then(() => undefined, (error: unknown) => error);
+  assert.instance(refused, Refusal);
+  assert.is.not(engine.compiler, compiler, 'compiled from scratch');
+  assert.equal(stateOf(engine), before);
+  assert.not(engine.numbering.hasJournal);
   store.close();
 });
 
