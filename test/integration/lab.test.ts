@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { Capture, type Packet } from '../interop/capture.ts';
+import { assertTransfers } from '../lab/assert-transfers.ts';
 import type { LabHost } from '../lab/hosts.ts';
 import type { Lab } from '../lab/lab.ts';
 import { ADDRESSES, MACS } from '../lab/network.ts';
@@ -14,8 +15,6 @@ import { dropLines, read, totalLines, unnamedDrops } from '../lab/readings.ts';
 import { labSuite, type Bench } from '../lab/suite.ts';
 
 const test = labSuite('lab', { faults: true, tappedFabric: true });
-const MEBIBYTE = 1 << 20;
-const TRANSFER_PORT = 8080;
 const IN_ORDER = ['1'];
 
 test('ping reaches the floating IP, and the outside from every pod', async ({ lab, internet }) => {
@@ -30,8 +29,7 @@ test('a pod reaches the other by its floating IP', async ({ lab }) => {
   await reaches(lab, first!.host, second!.floatingIp, 'pod to pod');
 });
 
-test('TCP, 20 MiB each way, arrives intact, and on the wires is what should be there', async (bench) => {
-  const { lab, namespaces, internet, pod, floatingIp } = bench;
+test('TCP, 20 MiB each way, arrives intact, and on the wires is what should be there', async ({ lab, namespaces, internet, pod, floatingIp }) => {
   const file = (name: string): string => join(lab.directory, `${name}.pcapng`);
   const captures = {
     fabric: await Capture.start(namespaces, 'fabric', 'compute', file('fabric')),
@@ -39,7 +37,7 @@ test('TCP, 20 MiB each way, arrives intact, and on the wires is what should be t
     pod: await Capture.start(namespaces, 'pod-1', 'eth0', file('pod')),
   };
   try {
-    await transfers(bench);
+    await assertTransfers(internet, pod, floatingIp);
     await sleep(300);
   } finally {
     for (const capture of Object.values(captures)) await capture.stop();
@@ -160,19 +158,6 @@ const CHECKSUMS = ['ip.checksum.status', 'tcp.checksum.status'];
 /** tshark's verdict is "1" for a right checksum. */
 function assertChecksums(packet: Packet): void {
   for (const field of CHECKSUMS) for (const status of packet[field]!) assert.is(status, '1', `${field} of ${JSON.stringify(packet)}`);
-}
-
-async function transfers({ internet, pod, floatingIp }: Bench): Promise<void> {
-  for (const [from, at, to, source] of [[internet, pod, floatingIp, internet.address], [pod, internet, internet.address, floatingIp]] as const) {
-    const stop = await at.serve(TRANSFER_PORT);
-    try {
-      const { intact, peer } = await from.send(to, TRANSFER_PORT, 20 * MEBIBYTE);
-      assert.ok(intact, `${from.name} to ${to}: SHA-256 differs`);
-      assert.is(peer, source, `source of what ${from.name} sent`);
-    } finally {
-      await stop();
-    }
-  }
 }
 
 async function reaches(lab: Lab, from: LabHost, to: string, what: string): Promise<void> {

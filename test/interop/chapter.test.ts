@@ -6,12 +6,12 @@
 // that shares it, and our own gateway in their place.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { assertTransfers } from '../lab/assert-transfers.ts';
 import { until } from './bgp-lab.ts';
 import { birdConfiguration, ChapterLab, COMPUTE, controlNode, CONTROLLER, GATEWAY, INTERNET, OWN, ownGateway, PODS, router, SECOND } from './chapter-lab.ts';
 
 const test = suite('the chapter');
 const PORT = 8080;
-const BYTES = 20 << 20;
 let lab: ChapterLab;
 let failed = true;
 
@@ -37,20 +37,7 @@ async function pings(): Promise<void> {
   }
 }
 
-async function transfers(): Promise<void> {
-  const [pod] = lab.pods;
-  const [{ floatingIp }] = PODS;
-  for (const [from, at, to, source] of [[lab.internet, pod!, floatingIp, INTERNET], [pod!, lab.internet, INTERNET, floatingIp]] as const) {
-    const stop = await at.serve(PORT);
-    try {
-      const { intact, peer } = await from.send(to, PORT, BYTES);
-      assert.ok(intact, `${from.name} to ${to}: SHA-256 differs`);
-      assert.is(peer, source);
-    } finally {
-      await stop();
-    }
-  }
-}
+const transfers = () => assertTransfers(lab.internet, lab.pods[0]!, PODS[0].floatingIp);
 
 test('BGP is up, and FRR has the floating IP with the compute as next hop, its label, target and encapsulation', async () => {
   const path = await until(`${PODS[0].floatingIp} at FRR`, async () => (await lab.frr.vpn(`${PODS[0].floatingIp}/32`)).at(0));

@@ -5,14 +5,13 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Route } from '../../proto/config.ts';
+import { assertTransfers } from '../lab/assert-transfers.ts';
 import type { Lab } from '../lab/lab.ts';
 import { ADDRESSES, MACS } from '../lab/network.ts';
 import { labSuite } from '../lab/suite.ts';
 import { OpenVSwitch } from './openvswitch.ts';
 
 const test = labSuite('Open vSwitch', { gateway: false });
-const PORT = 8080;
-const BYTES = 20 << 20;
 let vswitch: OpenVSwitch | undefined;
 
 test.before(async ({ lab, namespaces }) => {
@@ -40,18 +39,7 @@ test('ping through the floating IP, in both directions', async ({ lab, internet 
   }
 });
 
-test('TCP through the floating IP, in both directions', async ({ internet, pod, floatingIp }) => {
-  for (const [from, at, to, source] of [[internet, pod, floatingIp, internet.address], [pod, internet, internet.address, floatingIp]] as const) {
-    const stop = await at.serve(PORT);
-    try {
-      const { intact, peer } = await from.send(to, PORT, BYTES);
-      assert.ok(intact, `${from.name} to ${to}: SHA-256 differs`);
-      assert.is(peer, source);
-    } finally {
-      await stop();
-    }
-  }
-});
+test('TCP through the floating IP, in both directions', ({ internet, pod, floatingIp }) => assertTransfers(internet, pod, floatingIp));
 
 test.run();
 

@@ -1,7 +1,9 @@
 /** Equal-cost members: which one a flow takes. docs/forwarding.md §7. */
-import { H_SEED, HEADER, M_DST, M_FLAGS, M_HASH, M_IHL, M_L3, M_LENGTH, M_PROTOCOL, M_SRC, MF_FIRST_FRAGMENT, MF_FRAGMENT, NH_AUX } from '../layout';
+import { DROP_ECMP_EMPTY } from '../generated';
+import { H_SEED, HEADER, M_DST, M_FLAGS, M_HASH, M_IHL, M_L3, M_LENGTH, M_NH, M_PROTOCOL, M_SRC, MF_FIRST_FRAGMENT, MF_FRAGMENT, NH_AUX } from '../layout';
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../packet/ipv4';
-import { ecmpBase, ecmpSlots } from '../tables/nexthop';
+import { ecmpBase, ecmpSlots, nexthopAt } from '../tables/nexthop';
+import { drop } from './graph';
 
 /** The packet's 5-tuple hash; all fragments of a packet have the same, since none of them counts its ports. */
 export function flowHash(meta: usize): u32 {
@@ -20,8 +22,19 @@ export function flowHash(meta: usize): u32 {
   return (h >>> 32) as u32;
 }
 
+/** Puts the packet on a member of the group `nexthop` (M_NH): the member's address, or 0 when there is none and the packet died here. */
+export function followGroup(lc: usize, meta: usize, nexthop: usize): usize {
+  const member: u32 = ecmpMember(meta, nexthop);
+  if (member == 0) {
+    drop(lc, meta, DROP_ECMP_EMPTY);
+    return 0;
+  }
+  store<u32>(meta, member, M_NH);
+  return nexthopAt(member);
+}
+
 /** The member next hop for this packet; 0 when the group has none. A place-holder slot passes its flows to the next. */
-export function ecmpMember(meta: usize, nexthop: usize): u32 {
+function ecmpMember(meta: usize, nexthop: usize): u32 {
   const aux: u32 = load<u32>(nexthop, NH_AUX);
   const slots: u32 = ecmpSlots(aux);
   const base: usize = ecmpBase(aux);

@@ -9,12 +9,12 @@ import {
   TAG_VRF_SHIFT, VRF_FLAGS, VRF_SHIFT, VRFF_RPF, VRFS,
 } from '../layout';
 import {
-  DROP_ECMP_EMPTY, DROP_IPV4_BROADCAST, DROP_IPV4_DESTINATION_MARTIAN, DROP_IPV4_SOURCE_MARTIAN, DROP_LABEL_UNKNOWN, DROP_NEXTHOP_INVALID, DROP_RPF_FAILED,
+  DROP_IPV4_BROADCAST, DROP_IPV4_DESTINATION_MARTIAN, DROP_IPV4_SOURCE_MARTIAN, DROP_LABEL_UNKNOWN, DROP_NEXTHOP_INVALID, DROP_RPF_FAILED,
   NODE_IP4_LOOKUP, NODE_MPLS_INPUT, NODE_NEXTHOP,
 } from '../generated';
 import { fipBucket, fipFind } from '../tables/fip';
 import { nexthopAt } from '../tables/nexthop';
-import { ecmpMember } from './ecmp';
+import { followGroup } from './ecmp';
 import { countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
 import { ip4Validate, isOrdinary } from './ip4-validate';
 import { comesFromTunnel } from './reverse-path';
@@ -37,13 +37,8 @@ function follow(lc: usize, meta: usize): bool {
   let nexthop: usize = nexthopAt(id);
   let kind: u32 = load<u8>(nexthop, NH_KIND);
   if (kind == NHK_ECMP) {
-    const member: u32 = ecmpMember(meta, nexthop);
-    if (member == 0) {
-      drop(lc, meta, DROP_ECMP_EMPTY);
-      return false;
-    }
-    store<u32>(meta, member, M_NH);
-    nexthop = nexthopAt(member);
+    nexthop = followGroup(lc, meta, nexthop);
+    if (nexthop == 0) return false;
     kind = load<u8>(nexthop, NH_KIND);
   }
   if (kind == NHK_INTERFACE) {

@@ -8,14 +8,14 @@ import {
   NHK_RESOLVE, NHK_TUNNEL_GRE, NHK_VRF, VRF_FLAGS, VRF_SHIFT, VRFF_EXTERNAL, VRFS,
 } from '../layout';
 import {
-  DROP_ECMP_EMPTY, DROP_FRAGMENTATION_NEEDED, DROP_NEXTHOP_INVALID, DROP_NO_ROUTE, DROP_ROUTE_DISCARD, DROP_SOURCE_NOT_TRANSLATED, DROP_TTL_EXCEEDED,
+  DROP_FRAGMENTATION_NEEDED, DROP_NEXTHOP_INVALID, DROP_NO_ROUTE, DROP_ROUTE_DISCARD, DROP_SOURCE_NOT_TRANSLATED, DROP_TTL_EXCEEDED,
   DROP_VRF_LOOP, NODE_IP4_LOOKUP, NODE_LOCAL, NODE_NEXTHOP, NODE_REWRITE,
 } from '../generated';
 import { FRAGMENT_DF, IPV4_FRAGMENT, IPV4_TTL } from '../packet/ipv4';
 import { ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, UNREACHABLE_FRAGMENTATION, UNREACHABLE_NET } from '../packet/icmp';
 import { fipPublic } from '../tables/fip';
 import { nexthopAt } from '../tables/nexthop';
-import { ecmpMember } from './ecmp';
+import { followGroup } from './ecmp';
 import { countNode, drop, enqueue, listCount, listOf, setListCount } from './graph';
 import { dropWithError } from './icmp-error';
 import { traceNode } from './trace';
@@ -60,13 +60,8 @@ function leaves(lc: usize, meta: usize): bool {
   let nexthop: usize = nexthopAt(load<u32>(meta, M_NH));
   let kind: u32 = load<u8>(nexthop, NH_KIND);
   if (kind == NHK_ECMP) {
-    const member: u32 = ecmpMember(meta, nexthop);
-    if (member == 0) {
-      drop(lc, meta, DROP_ECMP_EMPTY);
-      return false;
-    }
-    store<u32>(meta, member, M_NH);
-    nexthop = nexthopAt(member);
+    nexthop = followGroup(lc, meta, nexthop);
+    if (nexthop == 0) return false;
     kind = load<u8>(nexthop, NH_KIND);
     store<u32>(meta, load<u32>(nexthop, NH_WORD), M_SCRATCH);
   }
