@@ -2,7 +2,7 @@
  * A store whose disk is the simulation's: what was acknowledged survives a crash; of a write that was under way, it is open whether
  * it does. Held to the conformance of every store (store.test.ts).
  */
-import { Mirror } from '../../mgmt/controller/store/mirror.ts';
+import { MirroredStore } from '../../mgmt/controller/store/mirrored.ts';
 import type { Store, StoreCommit } from '../../mgmt/controller/store/store.ts';
 import { decodeCommit, encodeCommit } from '../../mgmt/controller/store/etcd-records.ts';
 
@@ -32,30 +32,19 @@ export class StoreDisk {
   }
 }
 
-export class SimulatedStore implements Store {
+export class SimulatedStore extends MirroredStore implements Store {
   readonly #disk: StoreDisk;
-  readonly #mirror = new Mirror();
   readonly #written: () => Promise<void>;
 
   /** @param written resolves when a write that was handed to the disk is on it; rejects when it cannot be made, and then is not. */
   constructor(disk: StoreDisk, written: () => Promise<void>) {
+    super();
     this.#disk = disk;
     this.#written = written;
-    disk.commits.forEach((bytes, at) => this.#mirror.apply(decodeCommit(at + 1, bytes)));
+    disk.commits.forEach((bytes, at) => this.mirror.apply(decodeCommit(at + 1, bytes)));
   }
 
   get stateId() { return this.#disk.stateId; }
-  get version() { return this.#mirror.version; }
-  get format() { return this.#mirror.format; }
-  objects() { return this.#mirror.objects.values(); }
-  numbers() { return this.#mirror.numbers.values(); }
-  slots() { return this.#mirror.slots.values(); }
-  appliances() { return this.#mirror.appliances.values(); }
-  changesSince(appliance: string, version: number) { return this.#mirror.changesSince(appliance, version); }
-  history(version: number, limit: number) { return this.#mirror.history(version, limit); }
-  audit(...of: Parameters<Store['audit']>) { return this.#mirror.audit(...of); }
-  get auditFloor() { return this.#mirror.historyFloor; }
-  versionsOf(...of: Parameters<Store['versionsOf']>) { return this.#mirror.versionsOf(...of); }
   close() {}
 
   async commit(commit: StoreCommit): Promise<void> {
@@ -68,6 +57,6 @@ export class SimulatedStore implements Store {
       throw error;
     }
     this.#disk.settle(true);
-    this.#mirror.apply(commit);
+    this.mirror.apply(commit);
   }
 }

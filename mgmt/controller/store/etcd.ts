@@ -4,17 +4,15 @@
  * says what is kept under which key, and why nothing acknowledged is lost.
  */
 import { randomUUID } from 'node:crypto';
-import { EventEmitter } from 'node:events';
 import { pause, SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import type { Draft } from '../../../proto/load.ts';
 import type { Compare, KeyValue, RequestOp, TxnRequest } from '../../../proto/etcd.ts';
 import type { LogEntry as Entry, Snapshot as Pointer, SnapshotPart as Part } from '../../../proto/store.ts';
-import type { Kind } from '../model/kinds.ts';
-import type { NumberRow, SlotsRow } from '../routing/numbering.ts';
 import { CALL_MS, EtcdClient, EtcdUnavailable, type EtcdOptions } from './etcd-client.ts';
 import { decodeCommit, encodeCommit, endOf, fromObject, Head, Identity, KEYS, LogEntry, Snapshot, SnapshotPart, SnapshotPiece, toObject } from './etcd-records.ts';
 import { Mirror, numberKey, objectKey, slotsKey } from './mirror.ts';
-import { Overtaken, type ApplianceVersion, type AuditRow, type HistoryRow, type SharedStore, type StoreCommit, type StoredRow } from './store.ts';
+import { MirroredStore } from './mirrored.ts';
+import { Overtaken, type SharedStore, type StoreCommit } from './store.ts';
 
 /** Refuses what a later program wrote. */
 const SCHEMA = 1;
@@ -44,9 +42,8 @@ const LOG_VERSIONS = 20_000;
 
 interface Pending { readonly commit: StoreCommit; readonly id: string; readonly revision: number; readonly bytes: number }
 
-export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [Error] }> implements SharedStore {
+export class EtcdStore extends MirroredStore implements SharedStore {
   readonly #client: EtcdClient;
-  #mirror = new Mirror();
   #stateId = '';
   /** Of the commit that the mirror is at: the condition of the next. */
   #headRevision = 0;
@@ -97,17 +94,6 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
 
   get inContact(): boolean { return this.#inContact; }
   get stateId(): string { return this.#stateId; }
-  get version(): number { return this.#mirror.version; }
-  get format(): number { return this.#mirror.format; }
-  objects(): Iterable<StoredRow> { return this.#mirror.objects.values(); }
-  numbers(): Iterable<NumberRow> { return this.#mirror.numbers.values(); }
-  slots(): Iterable<SlotsRow> { return this.#mirror.slots.values(); }
-  appliances(): Iterable<ApplianceVersion> { return this.#mirror.appliances.values(); }
-  changesSince(appliance: string, version: number): string[] | undefined { return this.#mirror.changesSince(appliance, version); }
-  history(version: number, limit: number): HistoryRow[] | undefined { return this.#mirror.history(version, limit); }
-  audit(version: number, limit: number): AuditRow[] | undefined { return this.#mirror.audit(version, limit); }
-  get auditFloor(): number { return this.#mirror.historyFloor; }
-  versionsOf(kind: Kind, name: string): HistoryRow[] { return this.#mirror.versionsOf(kind, name); }
 
   take(): StoreCommit | undefined {
     const pending = this.#pending.shift();
@@ -223,7 +209,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
   }
 
   #advance({ commit, revision, bytes }: Pending): void {
-    this.#mirror.apply(commit);
+    this.mirror.apply(commit);
     this.#headRevision = revision;
     this.#logBytes += bytes;
   }
@@ -330,7 +316,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
       } catch (error) {
         // A snapshot came between and the old one went: what was read is no longer there.
         if (tries === 5 || !/compacted/.test(String((error as { details?: string }).details))) throw error;
-        this.#mirror = new Mirror();
+        this.mirror = new Mirror();
       }
     }
   }
@@ -358,7 +344,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
     const [head, snapshot] = first.responses.map(({ responseRange }) => responseRange?.kvs[0]);
     if (!head) throw new Error('the store in etcd has no head: it is damaged, restore a backup');
     const revision = first.header!.revision;
-    const mirror = this.#mirror;
+    const mirror = this.mirror;
     this.#logBytes = 0;
     let at = 0;
     if (snapshot) {
@@ -383,7 +369,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
   }
 
   async #loadSnapshot({ id, pieces, version, format, logFloor }: Pointer, revision: number): Promise<void> {
-    const mirror = this.#mirror;
+    const mirror = this.mirror;
     let [count, part] = [0, [] as Buffer[]];
     for await (const { value } of this.#client.range(KEYS.snapshotPieces(id), endOf(KEYS.snapshotPieces(id)), revision)) {
       const { bytes, last } = SnapshotPiece.decode(value);
@@ -422,7 +408,7 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
     const found = await this.#client.txn({ success: [get(KEYS.snapshot)] });
     const before = found.responses[0]!.responseRange!.kvs[0];
     const pointer = before && Snapshot.decode(before.value);
-    const { version, format } = this.#mirror;
+    const { version, format } = this.mirror;
     const logBytes = this.#logBytes;
     if (pointer && pointer.version > (this.#snapshot?.version ?? 0)) {
       // Another controller has written one meanwhile.
@@ -430,10 +416,10 @@ export class EtcdStore extends EventEmitter<{ waiting: []; contact: []; lost: [E
       this.#logBytes = 0;
       return;
     }
-    const logFloor = Math.max(this.#mirror.historyFloor, pointer?.logFloor ?? 0);
+    const logFloor = Math.max(this.mirror.historyFloor, pointer?.logFloor ?? 0);
     const id = this.#newUuid();
     let [pieces, bytes] = [0, 0];
-    for (const part of partsOf(this.#mirror)) {
+    for (const part of partsOf(this.mirror)) {
       const value = SnapshotPart.encode(part);
       for (let at = 0; at < value.length; at += PART_BYTES) {
         const piece = { bytes: value.subarray(at, at + PART_BYTES), last: at + PART_BYTES >= value.length };

@@ -1,6 +1,5 @@
 // A commit that does not become durable leaves nothing: neither in the objects, nor in the compiled state, nor in the numbers. And
 // engines over one log come to the same state, whoever of them commits when.
-import { EventEmitter } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
@@ -18,7 +17,7 @@ import { keyOf, parseAddress } from '../../../mgmt/controller/model/address.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
 import { RANGES } from '../../../mgmt/controller/routing/numbering.ts';
 import { decodeCommit, encodeCommit } from '../../../mgmt/controller/store/etcd-records.ts';
-import { Mirror } from '../../../mgmt/controller/store/mirror.ts';
+import { MirroredStore } from '../../../mgmt/controller/store/mirrored.ts';
 import { SqliteStore } from '../../../mgmt/controller/store/sqlite.ts';
 import { Overtaken, type SharedStore, type StoreCommit } from '../../../mgmt/controller/store/store.ts';
 import type { Operation } from '../../../proto/config.ts';
@@ -185,27 +184,15 @@ test('what is compiled anew beside what routers told keeps the slots of who shar
 });
 
 /** One of several stores over a log in memory, as etcd's are: others' commits wait until they are taken. */
-class LogStore extends EventEmitter implements SharedStore {
+class LogStore extends MirroredStore implements SharedStore {
   readonly stateId = 'one history';
   readonly inContact = true;
   readonly #log: Buffer[];
-  readonly #mirror = new Mirror();
   constructor(log: Buffer[]) {
     super();
     this.#log = log;
   }
 
-  get version() { return this.#mirror.version; }
-  get format() { return this.#mirror.format; }
-  objects() { return this.#mirror.objects.values(); }
-  numbers() { return this.#mirror.numbers.values(); }
-  slots() { return this.#mirror.slots.values(); }
-  appliances() { return this.#mirror.appliances.values(); }
-  changesSince(appliance: string, version: number) { return this.#mirror.changesSince(appliance, version); }
-  history(version: number, limit: number) { return this.#mirror.history(version, limit); }
-  audit(...of: Parameters<Mirror['audit']>) { return this.#mirror.audit(...of); }
-  get auditFloor() { return this.#mirror.historyFloor; }
-  versionsOf(...of: Parameters<Mirror['versionsOf']>) { return this.#mirror.versionsOf(...of); }
   async sync() { return this.#log.length > this.version; }
   close() {}
 
@@ -213,7 +200,7 @@ class LogStore extends EventEmitter implements SharedStore {
     assert.is(commit.version, this.version + 1);
     if (this.#log.length > this.version) throw new Overtaken(commit.version);
     this.#log.push(encodeCommit(commit));
-    this.#mirror.apply(commit);
+    this.mirror.apply(commit);
   }
 
   /** With all of the log taken: as it is when a store is opened. */
@@ -226,7 +213,7 @@ class LogStore extends EventEmitter implements SharedStore {
     const bytes = this.#log[this.version];
     if (!bytes) return undefined;
     const commit = decodeCommit(this.version + 1, bytes);
-    this.#mirror.apply(commit);
+    this.mirror.apply(commit);
     return commit;
   }
 }
