@@ -20,8 +20,11 @@ import type { MemoryViews } from './memory.ts';
 
 /** The watchdog's look at every lcore. */
 const WATCH_MS = 4;
-/** A vector takes well below 1 ms; an lcore that has had this much processor time without ending one hangs. */
-const HANG_CPU_MS = 20;
+/**
+ * A vector takes well below 1 ms; an lcore that has had this much processor time without ending one hangs. Most of the 50 ms that
+ * a replacement may take: a hypervisor that takes the processor away looks like processor time from inside.
+ */
+const HANG_CPU_MS = 32;
 /** Where threads' processor times are not to be had. */
 const HANG_WALL_MS = 40;
 /** A worker's first run may also load code: so many times longer before it is taken for hanging. */
@@ -213,6 +216,7 @@ export class Lcores {
   #assign(running: Running, lcore: number): void {
     this.#running[lcore] = running;
     this.#assignedMs[lcore] = performance.now();
+    this.#firstBeats.set(lcore, this.#options.views.u32[this.#word(lcore, LC_BEAT)] ?? 0);
     this.#post(lcore);
     Atomics.store(running.assignment, B_ASSIGNED, lcore + 1);
     Atomics.notify(running.assignment, B_ASSIGNED);
@@ -284,7 +288,6 @@ export class Lcores {
     core.reclaim(lcore);
     // Not running until the new worker says so: a spare that still loads must not be taken for one that hangs.
     Atomics.store(views.u32, this.#word(lcore, LC_STATE), LCORE_STOPPED);
-    this.#firstBeats.set(lcore, views.u32[this.#word(lcore, LC_BEAT)] ?? 0);
     const spare = this.#spare ?? this.#createWorker();
     this.#spare = undefined;
     this.block(lcore).words[B_THREAD] = 0;

@@ -39,7 +39,10 @@ test('load comes out where it is routed; ARP gets through beside it', async ({ d
   assert.is(seen[0]?.tunnel, 0);
   assert.is(seen[0]!.packets + arp, taken);
   assert.is(taken, transmitted, 'all that was sent came out');
-  assert.equal(drops.map(({ name }) => name).filter((name) => name !== 'neighbour_queue_full' && name !== 'arp_learnt'), []);
+  // A machine that takes the processor away for long has the watchdog replace the lcore, and it says so.
+  const restarts = (await client.lcores()).lcores[0]!.restarts;
+  const named = ['neighbour_queue_full', 'arp_learnt', ...restarts > 0 ? ['lcore_restart'] : []];
+  assert.equal(drops.map(({ name }) => name).filter((name) => !named.includes(name)), []);
 });
 
 test('load at a rate never exceeds it, and goes on by itself while nothing else happens', async ({ dataplane: { client } }) => {
