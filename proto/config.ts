@@ -142,7 +142,26 @@ export interface FloatingIp {
   fixedAddress: string;
   /** returned: whose address it is, of a network with flat allocation */
   networkIpam: string;
+  /** only the ports of port_mappings come in: a service. Needs DIRECTION_INGRESS */
+  portMappingsEnable: boolean;
+  portMappings: PortMapping[];
+  /** of several interfaces, the one that a client's packets go to */
+  sessionAffinity: FloatingIpSessionAffinity;
 }
+
+/** CLIENT_IP: all of a client's connections go to one interface, as long as the interfaces stay the same. */
+export type FloatingIpSessionAffinity = 'SESSION_AFFINITY_NONE' | 'CLIENT_IP';
+
+/** A port of a floating IP, and where on the interface its packets go. */
+export interface PortMapping {
+  protocol: PortMappingProtocol;
+  /** of the floating IP: what clients speak to */
+  srcPort: number;
+  /** of the interface: where the workload listens */
+  dstPort: number;
+}
+
+export type PortMappingProtocol = 'PROTOCOL_UNKNOWN' | 'TCP' | 'UDP' | 'SCTP';
 
 export type Direction = 'DIRECTION_BOTH' | 'DIRECTION_INGRESS' | 'DIRECTION_EGRESS';
 

@@ -38,6 +38,9 @@ function refusal(objects: Objects, operations: Operation[]): Refusal {
 const network = (spec: NonNullable<DraftObject['virtualNetwork']>): DraftObject => ({ name: `${USER}:n`, virtualNetwork: spec });
 const ipam = (spec: NonNullable<DraftObject['networkIpam']>): DraftObject => ({ name: `${USER}:i`, networkIpam: spec });
 const vmi = (spec: NonNullable<DraftObject['virtualMachineInterface']>, name = `${USER}:v`): DraftObject => ({ name, virtualMachineInterface: { virtualNetwork: PODS, ...spec } });
+const service = (spec: NonNullable<DraftObject['floatingIp']>): DraftObject => ({
+  name: `${POOL}:x`, floatingIp: { direction: 'DIRECTION_INGRESS', virtualMachineInterfaces: [`${USER}:pod-1`, `${USER}:pod-2`], portMappingsEnable: true, portMappings: [{ protocol: 'TCP', srcPort: 80, dstPort: 8080 }], ...spec },
+});
 const router = (spec: NonNullable<DraftObject['virtualRouter']>): DraftObject => ({ name: 'default-global-system-config:r', virtualRouter: { kind: 'GATEWAY', profile: 'virtual', fabric: { port: 'f', address: '10.9.9.9/24', mac: '02:00:00:00:00:09' }, ...spec } });
 const packed = (...prefixes: [number, number, number, number, number][]): Buffer => Buffer.from(prefixes.flat());
 const table = (spec: NonNullable<DraftObject['routeTable']>): DraftObject => ({ name: `${USER}:t`, routeTable: { virtualNetwork: NETWORK, nextHops: [{ discard: true }], ...spec } });
@@ -68,6 +71,14 @@ const RULES: [string, string, DraftObject, RegExp][] = [
   ['TAKEN', 'floating_ip.address', { name: `${POOL}:x`, floatingIp: { address: '101.101.101.254' } }, /belongs to virtual-network/],
   ['DUPLICATE', 'floating_ip.virtual_machine_interfaces[1]', { name: `${POOL}:x`, floatingIp: { virtualMachineInterfaces: [`${USER}:pod-1`, `${USER}:pod-1`] } }, /twice/],
   ['FIXED_ADDRESS', 'floating_ip.fixed_address', { name: `${POOL}:x`, floatingIp: { fixedAddress: '10.32.0.99', virtualMachineInterfaces: [`${USER}:pod-1`] } }, /not an instance-ip/],
+  ['PORT_MAPPINGS_DISABLED', 'floating_ip.port_mappings', service({ portMappingsEnable: false }), /set port_mappings_enable/],
+  ['REQUIRED', 'floating_ip.port_mappings', service({ portMappings: [] }), /name the ports/],
+  ['PORT_MAPPINGS_INGRESS', 'floating_ip.direction', service({ direction: 'DIRECTION_BOTH' }), /set DIRECTION_INGRESS/],
+  ['PORT_MAPPINGS_INGRESS', 'floating_ip.direction', service({ direction: 'DIRECTION_EGRESS' }), /set DIRECTION_INGRESS/],
+  ['REQUIRED', 'floating_ip.port_mappings[0].protocol', service({ portMappings: [{ srcPort: 80, dstPort: 8080 }] }), /TCP, UDP or SCTP/],
+  ['PORT', 'floating_ip.port_mappings[0].src_port', service({ portMappings: [{ protocol: 'TCP', dstPort: 8080 }] }), /1 to 65535/],
+  ['PORT', 'floating_ip.port_mappings[0].dst_port', service({ portMappings: [{ protocol: 'UDP', srcPort: 53, dstPort: 65536 }] }), /1 to 65535/],
+  ['DUPLICATE', 'floating_ip.port_mappings[2]', service({ portMappings: [{ protocol: 'TCP', srcPort: 53, dstPort: 53 }, { protocol: 'UDP', srcPort: 53, dstPort: 53 }, { protocol: 'TCP', srcPort: 53, dstPort: 54 }] }), /TCP 53 is mapped by port_mappings\[0\]/],
   ['MAC', 'virtual_machine_interface.mac', vmi({ mac: '01:00:5e:00:00:01' }), /unicast MAC/],
   ['NAME', 'virtual_machine_interface.port', vmi({ virtualRouter: COMPUTE }), /placed interface needs one/],
   ['NOT_A_COMPUTE', 'virtual_machine_interface.virtual_router', vmi({ virtualRouter: GATEWAY, port: 'x' }), /kind COMPUTE/],
@@ -133,6 +144,19 @@ for (const [rule, field, object, right] of RULES) {
     assert.ok(found!.object.endsWith(object.name!), found!.object);
   });
 }
+
+test('a service: ports of each protocol by themselves, several to one place, and a client that stays with its backend', () => {
+  const objects = fresh();
+  const portMappings = [
+    { protocol: 'TCP', srcPort: 1, dstPort: 65535 }, { protocol: 'TCP', srcPort: 65535, dstPort: 65535 }, { protocol: 'UDP', srcPort: 1, dstPort: 1 }, { protocol: 'SCTP', srcPort: 1, dstPort: 1 },
+  ] as const;
+  stage(objects, [put(service({ portMappings: [...portMappings], sessionAffinity: 'CLIENT_IP' }))], 2);
+  const { spec } = objects.get('floating-ip', `${POOL}:x`)!;
+  assert.equal(spec.portMappings, [...portMappings]);
+  assert.is(spec.sessionAffinity, 'CLIENT_IP');
+  stage(objects, [put(service({}))], 3);
+  assert.is(objects.get('floating-ip', `${POOL}:x`)!.spec.sessionAffinity, 'SESSION_AFFINITY_NONE');
+});
 
 test('what is in use is not deleted, and its users are named', () => {
   const { kind, violations } = refusal(fresh(), [deletion('virtual-network', PODS)]);

@@ -74,3 +74,7 @@ export function checkMtu(report: Report, field: string, mtu: number): void {
 export function checkRange(report: Report, field: string, value: number, low: number, high: number, what: string): void {
   if (value !== 0 && (value < low || value > high)) report(field, 'RANGE', `${value} is no ${what}: ${low} to ${high}, or 0 for the default`);
 }
+
+export function checkPort(report: Report, field: string, port: number): void {
+  if (port < 1 || port > 65535) report(field, 'PORT', `${port} is not a port: 1 to 65535`);
+}

@@ -4,8 +4,8 @@ import { idOf, parentName, projectOf, splitId, type Stored } from '../kinds.ts';
 import type { Objects } from '../objects.ts';
 import { LOCAL } from '../references.ts';
 import { gatewayOf, subnetOf, subnetsOf, wellFormed, type NetworkSubnet } from '../subnets.ts';
-import type { Subnet } from '../../../../proto/config.ts';
-import { checkAddress, checkMtu, checkPrefix, checkRange, checkTargets, isHost, type Report } from './check.ts';
+import type { FloatingIp, Subnet } from '../../../../proto/config.ts';
+import { checkAddress, checkMtu, checkPort, checkPrefix, checkRange, checkTargets, isHost, type Report } from './check.ts';
 
 /** Smallest and greatest MSS worth clamping to: RFC 879's 536 less room, and a jumbo frame's. */
 const [MIN_MSS, MAX_MSS] = [88, 8960];
@@ -140,6 +140,24 @@ export function checkFloatingIp(report: Report, { name, spec }: Stored<'floating
       return kind === 'instance-ip' && objects.get(kind, user)?.spec.address === spec.fixedAddress;
     });
     if (!fixed) report('fixed_address', 'FIXED_ADDRESS', `${spec.fixedAddress} is not an instance-ip of ${interfaceName}`);
+  });
+  checkPortMappings(report, spec);
+}
+
+/** Each port of a protocol leads to one place. Workloads do not leave by a mapping, so nothing but ingress goes with one. */
+function checkPortMappings(report: Report, { portMappingsEnable: enabled, portMappings, direction }: FloatingIp): void {
+  if (!enabled && portMappings.length > 0) report('port_mappings', 'PORT_MAPPINGS_DISABLED', 'would do nothing; set port_mappings_enable, or leave them out to translate every port');
+  if (enabled && portMappings.length === 0) report('port_mappings', 'REQUIRED', 'are empty, so that nothing would come in; name the ports, or leave port_mappings_enable unset to translate every port');
+  if (enabled && direction !== 'DIRECTION_INGRESS') report('direction', 'PORT_MAPPINGS_INGRESS', `${direction} does not go with port mappings, which are for what comes in; set DIRECTION_INGRESS, and another floating IP for what the workload sends`);
+  const places = new Map<string, number>();
+  portMappings.forEach(({ protocol, srcPort, dstPort }, at) => {
+    const field = `port_mappings[${at}]`;
+    if (protocol === 'PROTOCOL_UNKNOWN') report(`${field}.protocol`, 'REQUIRED', 'is not set; TCP, UDP or SCTP');
+    checkPort(report, `${field}.src_port`, srcPort);
+    checkPort(report, `${field}.dst_port`, dstPort);
+    const first = places.get(`${protocol} ${srcPort}`);
+    if (first === undefined) places.set(`${protocol} ${srcPort}`, at);
+    else report(field, 'DUPLICATE', `${protocol} ${srcPort} is mapped by port_mappings[${first}] already; a port leads to one place`);
   });
 }
 
