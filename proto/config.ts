@@ -1,5 +1,6 @@
 // Generated from config.proto by proto/generate.ts: do not edit.
 import type { ClientStream, ServerStream, Service, Unary } from './load.ts';
+import type * as sync from './sync.ts';
 
 export interface ConfigMethods {
   /** All operations or none. A refusal is a gRPC status with google.rpc details (proto/google/rpc): INVALID_ARGUMENT with a
@@ -21,6 +22,10 @@ export interface ConfigMethods {
   /** What the compile step made of the objects, for one appliance. */
   routes: ServerStream<RoutesRequest, RoutesReply>;
   appliances: Unary<AppliancesRequest, AppliancesReply>;
+  /** An appliance's whole state as it is now, as an appliance without any would get it: Updates of the sync stream in their order. The last
+   * one has the version that it is the state of, the others 0. RESOURCE_EXHAUSTED: too many ask at once; ABORTED: it became another
+   * while it was told, ask again. */
+  state: ServerStream<StateRequest, sync.Update>;
   /** Answers when every packet is forwarded by a version: it is live in every lcore of every appliance in session that it touches, or
    * of the one named. Give the call a deadline; it ends nothing but the waiting. */
   awaitLive: Unary<AwaitLiveRequest, AwaitLiveReply>;
@@ -37,6 +42,8 @@ export interface Object {
   uuid: string;
   /** of the transaction that wrote it last */
   version: number;
+  /** what a program that makes objects says of them: whose they are, what they stand for. A put without any keeps them */
+  annotations: Record<string, string>;
   project?: Project;
   virtualNetwork?: VirtualNetwork;
   floatingIpPool?: FloatingIpPool;
@@ -566,6 +573,10 @@ export interface Path {
   source: string;
   /** leads to the outside */
   external: boolean;
+}
+
+export interface StateRequest {
+  appliance: string;
 }
 
 export interface AppliancesRequest {

@@ -7,7 +7,7 @@
  *     subnets: [{prefix: 101.101.101.0/24}]
  *     route_targets: [target:64512:101]
  *
- * Keys of a spec are the fields of proto/config.proto, in snake_case (camelCase is taken too).
+ * Annotations may stand beside the name. Keys of a spec are the fields of proto/config.proto, in snake_case (camelCase is taken too).
  */
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
@@ -46,15 +46,16 @@ export function parseObjects(text: string, file: string): Draft<ConfigObject>[] 
 
 function objectOf(value: unknown, where: string): Draft<ConfigObject> {
   if (!isPlain(value)) throw new UsageError(`${where}: an object has kind, name and spec`);
-  const { kind, name, spec = {}, uuid: _uuid, version = 0, ...others } = value;
+  const { kind, name, spec = {}, annotations = {}, uuid: _uuid, version = 0, ...others } = value;
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw new UsageError(`${where}: unknown "${unknown}"; an object has kind, name, spec and perhaps version`);
+  if (unknown !== undefined) throw new UsageError(`${where}: unknown "${unknown}"; an object has kind, name, spec and perhaps annotations and version`);
   if (typeof kind !== 'string') throw new UsageError(`${where}: "kind" is missing, such as virtual-network`);
   if (typeof name !== 'string') throw new UsageError(`${where}: "name" is missing: the fully qualified name of the ${kind}`);
   if (spec !== null && !isPlain(spec)) throw new UsageError(`${where}: "spec" must be a map`);
+  if (!isPlain(annotations) || !Object.values(annotations).every((each) => typeof each === 'string')) throw new UsageError(`${where}: "annotations" must be a map of texts`);
   const field = camel(kind);
   const packed = field === 'routeTable' ? packRoutes(camelKeys(spec ?? {}) as Plain, where) : camelKeys(spec ?? {});
-  const draft = { name, version, [field]: packed } as Draft<ConfigObject>;
+  const draft = { name, version, annotations, [field]: packed } as Draft<ConfigObject>;
   understood(draft, field, where);
   return draft;
 }
@@ -112,7 +113,8 @@ export function toDocument(object: ConfigObject): Plain {
     shown['prefixes'] = Array.from({ length: prefixes.length / 5 }, (_, at) => `${prefixes.subarray(5 * at, 5 * at + 4).join('.')}/${prefixes[5 * at + 4]}`);
     if (Buffer.isBuffer(nextHopIndex) && nextHopIndex.length > 0) shown['next_hop_index'] = [...nextHopIndex];
   }
-  return { kind: kindOf(field ?? 'unknown'), name: object.name, uuid: object.uuid, version: object.version, spec: shown };
+  const { name, uuid, version, annotations } = object;
+  return { kind: kindOf(field ?? 'unknown'), name, uuid, version, ...(Object.keys(annotations).length > 0 ? { annotations } : {}), spec: shown };
 }
 
 const root = new protobuf.Root().loadSync(fileURLToPath(new URL('../../proto/config.proto', import.meta.url)));

@@ -3,7 +3,7 @@ import * as grpc from '@grpc/grpc-js';
 import type * as wire from '../../../proto/config.ts';
 import { codecOf, rpcError, type Draft } from '../../../proto/load.ts';
 import type { Author, Engine } from '../engine.ts';
-import { KINDS, type Kind, type Stored } from '../model/kinds.ts';
+import { fromWire, type Stored } from '../model/kinds.ts';
 import type { Objects } from '../model/objects.ts';
 import type { Change } from '../model/transaction.ts';
 import type { Caller } from './access.ts';
@@ -62,7 +62,4 @@ function isAsked({ before, after }: wire.ObjectChange, { kind, name }: wire.Audi
   return sides.some((object) => (kind === '' || object.kind === kind) && (name === '' || object.name === name)) && sides.every((object) => caller.maySee(object, objects));
 }
 
-function storedOf(message: wire.Object): Stored {
-  const kind = (Object.keys(KINDS) as Kind[]).find((each) => KINDS[each].field === message.spec)!;
-  return { kind, name: message.name, uuid: message.uuid, version: message.version, spec: message[KINDS[kind].field] } as Stored;
-}
+const storedOf = (message: wire.Object): Stored => fromWire(message)!;

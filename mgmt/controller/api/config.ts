@@ -17,6 +17,7 @@ import { committing } from './committing.ts';
 import { refusalStatus } from './errors.ts';
 import { planReply, readRecords } from './plan.ts';
 import { shown } from './shown.ts';
+import { StateReader } from './state.ts';
 import { applianceView, routesView } from './views.ts';
 
 const [DEFAULT_PAGE, MAX_PAGE] = [1000, 10_000];
@@ -27,6 +28,7 @@ const PAGE_BYTES = 4 * 1024 * 1024;
 
 export function configHandlers(engine: Engine, sync: SyncServer): Handlers<wire.ConfigMethods> {
   const { objects } = engine;
+  const states = new StateReader(engine);
   const commit = async (operations: readonly wire.Operation[], caller: Caller, { dryRun = false, plan = false } = {}): Promise<Draft<wire.CommitReply>> => {
     try {
       if (dryRun && plan) return planReply(await engine.plan(operations, authorOf(caller), readRecords));
@@ -71,7 +73,7 @@ export function configHandlers(engine: Engine, sync: SyncServer): Handlers<wire.
     async createToken({ name, role, projects, expires }, call) {
       const caller = cloudAdmin(call, objects);
       const { token, sha256 } = newToken(name);
-      const create = { name, uuid: '', version: 0, accessToken: { role, projects, expires, sha256 }, spec: 'accessToken' as const };
+      const create = { name, uuid: '', version: 0, annotations: {}, accessToken: { role, projects, expires, sha256 }, spec: 'accessToken' as const };
       const { objects: made } = await commit([{ create, operation: 'create' }], caller);
       return { token, object: made?.[0] };
     },
@@ -105,6 +107,10 @@ export function configHandlers(engine: Engine, sync: SyncServer): Handlers<wire.
       seesAll(call, objects);
       const wanted = appliance === '' ? [...engine.compiler.appliances.values()] : [applianceOf(appliance)];
       return { appliances: wanted.map((each) => applianceView(each, sync.presence(each.name))) };
+    },
+    state({ appliance }, call) {
+      seesAll(call, objects);
+      return states.updates(applianceOf(appliance).name, call);
     },
     awaitLive(request, call) {
       seesAll(call, objects);

@@ -23,8 +23,11 @@ export interface Specs {
 export type Kind = keyof Specs;
 export type Field = NonNullable<wire.Object['spec']>;
 
-/** An object as the controller keeps it. Never changed in place: a change is another object under the same name. */
-export type Stored<K extends Kind = Kind> = { [Each in K]: { readonly kind: Each; readonly name: string; readonly uuid: string; readonly version: number; readonly spec: Specs[Each] } }[K];
+/** What a program that makes objects says of them, and the controller only keeps. */
+export type Annotations = Readonly<Record<string, string>>;
+
+/** An object as the controller keeps it; `annotations` is there when it has any. Never changed in place: a change is another object under the same name. */
+export type Stored<K extends Kind = Kind> = { [Each in K]: { readonly kind: Each; readonly name: string; readonly uuid: string; readonly version: number; readonly annotations?: Annotations; readonly spec: Specs[Each] } }[K];
 
 interface KindInfo {
   /** Member of wire.Object that holds the spec. */
@@ -84,10 +87,17 @@ export const projectOf = (name: string): string => name.split(':').slice(0, 2).j
 export function fromWire(message: wire.Object): Stored | undefined {
   const kind = message.spec && kindOfField.get(message.spec);
   if (!kind) return undefined;
-  return { kind, name: message.name, uuid: message.uuid, version: message.version, spec: message[KINDS[kind].field] } as Stored;
+  const { name, uuid, version, annotations } = message;
+  return { kind, name, uuid, version, ...annotated(annotations), spec: message[KINDS[kind].field] } as Stored;
 }
 
 export function toWire(object: Stored): wire.Object {
   const { field } = KINDS[object.kind];
-  return { name: object.name, uuid: object.uuid, version: object.version, [field]: object.spec, spec: field };
+  return { name: object.name, uuid: object.uuid, version: object.version, annotations: object.annotations ?? {}, [field]: object.spec, spec: field };
+}
+
+/** The member that holds annotations, in the order of their keys; none when there are none. */
+function annotated(annotations: Annotations): { annotations?: Annotations } {
+  const keys = Object.keys(annotations);
+  return keys.length === 0 ? {} : { annotations: Object.fromEntries(keys.sort().map((key) => [key, annotations[key]!])) };
 }

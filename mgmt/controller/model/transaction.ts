@@ -109,7 +109,7 @@ class Transaction implements Staged {
     if (namesake && idOf(namesake.kind, namesake.name) !== id) this.#refuse('exists', at, 'uuid', 'TAKEN', id, `uuid ${object.uuid} belongs to ${idOf(namesake.kind, namesake.name)}; leave it empty`);
     this.asked.add(id);
     const filled = this.#fill(object, current, at);
-    if (current && sameSpec(current, filled)) {
+    if (current && sameContent(current, filled)) {
       this.#puts.push(id);
       this.#operation.set(id, at);
       return;
@@ -199,7 +199,9 @@ class Transaction implements Staged {
   // ---- what the controller fills in ----------------------------------------------------------------------------------------
 
   #fill(object: Stored, current: Stored | undefined, at: number): Stored {
-    const base = { name: object.name, uuid: current?.uuid ?? (object.uuid || this.#newUuid()), version: this.#version };
+    // They are their author's: whoever says none leaves them.
+    const { name, annotations = current?.annotations } = object;
+    const base = { name, uuid: current?.uuid ?? (object.uuid || this.#newUuid()), version: this.#version, ...(annotations && { annotations }) };
     switch (object.kind) {
       case 'virtual-machine-interface': {
         const kept = current?.kind === object.kind ? current.spec : undefined;
@@ -306,7 +308,7 @@ class Transaction implements Staged {
   // ---- refusals ------------------------------------------------------------------------------------------------------------
 
   #path(at: number, kind: Kind, field: string): string {
-    return field === 'name' ? `operations[${at}].name` : `operations[${at}].${KINDS[kind].path}${field ? `.${field}` : ''}`;
+    return field === 'name' || field === 'annotations' ? `operations[${at}].${field}` : `operations[${at}].${KINDS[kind].path}${field ? `.${field}` : ''}`;
   }
 
   #refuse(kind: RefusalKind, at: number, field: string, rule: string, object: string, description: string): never {
@@ -326,8 +328,8 @@ function macOf(uuid: string): string {
   return ['02', ...[...hash.subarray(0, 5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
-function sameSpec(one: Stored, other: Stored): boolean {
-  return JSON.stringify(one.spec, bytes) === JSON.stringify(other.spec, bytes);
+function sameContent(one: Stored, other: Stored): boolean {
+  return JSON.stringify(one.spec, bytes) === JSON.stringify(other.spec, bytes) && JSON.stringify(one.annotations) === JSON.stringify(other.annotations);
 }
 
 /** Buffers compare by digest: a table of a million routes is not turned into text. */

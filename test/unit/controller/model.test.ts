@@ -331,4 +331,17 @@ test('interfaces of a virtual machine are in an order', () => {
   assert.is(refusal(objects, [deletion('virtual-machine', 'vm')]).kind, 'in-use');
 });
 
+test('annotations are kept by a put that says none, changed by one that says some, and limited', () => {
+  const objects = fresh();
+  const ours = { cluster: 'k8s', kind: 'Namespace' };
+  const get = (): Readonly<Record<string, string>> | undefined => objects.get('project', `${USER}-2`)!.annotations;
+  stage(objects, [put({ name: `${USER}-2`, project: {}, annotations: ours })], 2);
+  assert.equal(get(), ours);
+  assert.equal(stage(objects, [put({ name: `${USER}-2`, project: {} })], 3).changes, []);
+  stage(objects, [put({ name: `${USER}-2`, project: {}, annotations: { cluster: 'k8s' } })], 4);
+  assert.equal(get(), { cluster: 'k8s' });
+  const { violations } = refusal(objects, [put({ name: `${USER}-3`, project: {}, annotations: { '': 'x', long: 'x'.repeat(20_000) } })]);
+  assert.equal(violations.map(({ field, rule }) => `${field} ${rule}`), ['operations[0].annotations ANNOTATION', 'operations[0].annotations TOO_LONG']);
+});
+
 test.run();

@@ -1,5 +1,5 @@
 /** The rules of every kind. `checkObject` looks at one object within all of them, as they are after the transaction. */
-import { KINDS, SYSTEM, type Kind, type Stored } from '../kinds.ts';
+import { KINDS, SYSTEM, type Annotations, type Kind, type Stored } from '../kinds.ts';
 import type { Objects } from '../objects.ts';
 import { isTarget, type Report } from './check.ts';
 import { checkInstanceIp, checkInterface, checkVirtualMachine } from './workload.ts';
@@ -24,7 +24,21 @@ export function checkName(report: Report, kind: Kind, name: string): void {
   }
 }
 
+/** Enough to say whose an object is; not a place to keep things. */
+const MAX_ANNOTATIONS_BYTES = 16 * 1024;
+const ANNOTATION = /^[^\s]{1,253}$/;
+
+function checkAnnotations(report: Report, annotations: Annotations): void {
+  let bytes = 0;
+  for (const [key, value] of Object.entries(annotations)) {
+    if (!ANNOTATION.test(key)) report('annotations', 'ANNOTATION', `${JSON.stringify(key)} is not a key: 1 to 253 characters without blanks`);
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  if (bytes > MAX_ANNOTATIONS_BYTES) report('annotations', 'TOO_LONG', `have ${bytes} bytes; there is room for ${MAX_ANNOTATIONS_BYTES}`);
+}
+
 export function checkObject(report: Report, object: Stored, objects: Objects): void {
+  if (object.annotations) checkAnnotations(report, object.annotations);
   switch (object.kind) {
     case 'project': break;
     case 'virtual-network': checkNetwork(report, object, objects); break;
