@@ -75,6 +75,7 @@ const MATRIX: [string, (who: string) => Promise<string>, string[], string][] = [
   ['read another project', (who) => code(clients[who]!.get({ kind: 'virtual-network', name: `${OTHER}:n` })), [...SEERS, 'bob'], 'NOT_FOUND'],
   ['read an appliance', (who) => code(clients[who]!.get({ kind: 'virtual-router', name: 'default-global-system-config:compute-1' })), SEERS, 'NOT_FOUND'],
   ['see the state of appliances', (who) => code(clients[who]!.appliances({})), SEERS, 'PERMISSION_DENIED'],
+  ['read the state of an appliance', (who) => stream(clients[who]!.state({ appliance: 'compute-1' })), SEERS, 'PERMISSION_DENIED'],
   ['see the routes of an appliance', (who) => stream(clients[who]!.routes({ appliance: 'compute-1' })), SEERS, 'PERMISSION_DENIED'],
   ['resync an appliance', (who) => code(clients[who]!.resync({ appliance: 'compute-1' })), ADMINS, 'PERMISSION_DENIED'],
   ['take a backup', (who) => stream(clients[who]!.backup({})), ADMINS, 'PERMISSION_DENIED'],
