@@ -8,8 +8,6 @@
  *   compute 10.169.25.20 ───┘                                └ second 192.168.0.205 (BIRD) ┘
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chapter } from '../../examples/chapter.ts';
@@ -19,6 +17,7 @@ import type { Draft } from '../../proto/load.ts';
 import type { VrfPath, VrfRoutesReply } from '../../proto/routing.ts';
 import { Appliance } from '../lab/appliance.ts';
 import { Controller } from '../lab/controller.ts';
+import { freePorts } from '../lab/free-ports.ts';
 import { NamespaceHost } from '../lab/hosts.ts';
 import { Namespaces } from '../lab/netns.ts';
 import type { Network } from '../lab/network.ts';
@@ -273,11 +272,3 @@ protocol static vs { vpn4 { table vt; };
 protocol bgp wr { local ${SECOND.tunnel} as 64512; neighbor ${CONTROLLER} as 64512; hold time 9; connect delay time 1; error wait time 1, 2; graceful restart on;
  vpn4 mpls { table vt; import all; export where source = RTS_STATIC; }; }
 `;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}

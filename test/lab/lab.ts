@@ -1,12 +1,12 @@
 /** A whole lab: network, controller, two appliances, hosts; opened in one call and taken down in one. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Appliance } from './appliance.ts';
 import { Controller } from './controller.ts';
+import { freePorts } from './free-ports.ts';
 import type { LabHost } from './hosts.ts';
 import { NamespaceNetwork, SocketNetwork, networkKind, type Network, type NetworkOptions, type PortPlace } from './network.ts';
 import { createObjects } from './scenario.ts';
@@ -131,13 +131,4 @@ export class Lab {
     this.network.close();
     if (!keep) rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-/** TCP ports of 127.0.0.1 that nobody listens on now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChannelCredentials } from '@grpc/grpc-js';
@@ -12,6 +11,7 @@ import type { StoredRow } from '../../../mgmt/controller/store/store.ts';
 import { EtcdStore } from '../../../mgmt/controller/store/etcd.ts';
 import { createPki } from '../../../mgmt/pki/authority.ts';
 import { clientCredentials } from '../../../mgmt/pki/credentials.ts';
+import { freePorts } from '../../lab/free-ports.ts';
 
 const START_MS = 20_000;
 
@@ -115,12 +115,4 @@ export class TestEtcd {
     ], { stdio: ['ignore', 'ignore', process.env['LOG_LEVEL'] ? 'inherit' : 'ignore'] });
     member.process.unref();
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
