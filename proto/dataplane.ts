@@ -14,6 +14,8 @@ export interface DataplaneMethods {
   counters: Unary<CountersRequest, CountersReply>;
   dropLog: Unary<DropLogRequest, DropLogReply>;
   table: ServerStream<TableRequest, TableReply>;
+  /** What it was told by Names of the interfaces that are pods', now. */
+  pods: ServerStream<PodsRequest, PodsReply>;
   trace: Unary<TraceRequest, TraceReply>;
   generator: Unary<GeneratorRequest, GeneratorReply>;
   /** Injected by tests; refused unless the dataplane was started with --allow-faults. */
@@ -191,6 +193,12 @@ export interface TableReply {
 
 export interface TableRow {
   fields: Record<string, string>;
+}
+
+export interface PodsRequest {}
+
+export interface PodsReply {
+  names: sync.Name[];
 }
 
 export interface TraceRequest {

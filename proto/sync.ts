@@ -89,9 +89,37 @@ export interface Name {
   name: string;
   /** interfaces: name of the port (profile) or of the workload's device; empty for a VLAN sub-interface */
   port: string;
+  pod?: Pod;
+  workload?: 'pod';
 }
 
 export type NameOf = 'UNKNOWN' | 'VRF' | 'INTERFACE' | 'NEXTHOP' | 'FLOATING_IP';
+
+/** The pod that an interface is of, as Kubernetes calls it, and what is to be at the pod's end of the wire. */
+export interface Pod {
+  namespace: string;
+  name: string;
+  uid: string;
+  /** its name in the pod: eth0, net1 */
+  interface: string;
+  /** place among the pod's interfaces, from 1, of */
+  index: number;
+  /** so many */
+  count: number;
+  mac: string;
+  /** the first one is the primary */
+  addresses: PodAddress[];
+  mtu: number;
+  /** asked to bear the default route; when none of the pod's interfaces is, the first one does */
+  defaultRoute: boolean;
+}
+
+export interface PodAddress {
+  /** with the length of its subnet: 10.32.0.3/12 */
+  address: string;
+  /** empty: none */
+  gateway: string;
+}
 
 export interface Ack {
   nonce: number;

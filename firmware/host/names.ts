@@ -1,19 +1,21 @@
 /** What people call the numbers in the tables, and which port an interface is bound to: Names of the sync stream. */
 import type { Draft } from '../../proto/load.ts';
-import type { Name, NameOf } from '../../proto/sync.ts';
+import type { Name, NameOf, Pod } from '../../proto/sync.ts';
 import type { TraceNames } from './trace-names.ts';
 
+interface Entry { readonly name: string; readonly port: string; readonly pod: Pod | undefined; readonly generation: number }
+
 export class Names {
-  readonly #byKind = new Map<NameOf, Map<number, { name: string; port: string; generation: number }>>();
+  readonly #byKind = new Map<NameOf, Map<number, Entry>>();
   #generation = 0;
 
   /** Takes names in; true when a binding of an interface to a port may have changed. */
   take(names: readonly Name[]): boolean {
     let bindings = false;
-    for (const { of, id, name, port } of names) {
+    for (const { of, id, name, port, pod } of names) {
       const table = this.#table(of);
       if (name === '') table.delete(id);
-      else table.set(id, { name, port, generation: this.#generation });
+      else table.set(id, { name, port, pod, generation: this.#generation });
       bindings ||= of === 'INTERFACE';
     }
     return bindings;
@@ -59,10 +61,15 @@ export class Names {
 
   /** All, as they would arrive. */
   all(): Draft<Name>[] {
-    return [...this.#byKind].flatMap(([of, table]) => [...table].map(([id, { name, port }]) => ({ of, id, name, port })));
+    return [...this.#byKind].flatMap(([of, table]) => [...table].map(([id, { name, port, pod }]) => ({ of, id, name, port, pod })));
   }
 
-  #table(of: NameOf): Map<number, { name: string; port: string; generation: number }> {
+  /** Those of pods' interfaces, as they would arrive. */
+  pods(): Draft<Name>[] {
+    return [...this.#table('INTERFACE')].filter(([, { pod }]) => pod !== undefined).map(([id, { name, port, pod }]) => ({ of: 'INTERFACE', id, name, port, pod }));
+  }
+
+  #table(of: NameOf): Map<number, Entry> {
     let table = this.#byKind.get(of);
     if (table === undefined) this.#byKind.set(of, table = new Map());
     return table;

@@ -93,6 +93,10 @@ function handlersOf(appliance: Appliance): Handlers<DataplaneMethods> {
         throw error;
       }
     },
+    pods: function* () {
+      const all = names.pods();
+      for (let first = 0; first < all.length; first += NAMES_PER_MESSAGE) yield { names: all.slice(first, first + NAMES_PER_MESSAGE) };
+    },
     trace: ({ interface: name, frame }) => {
       const id = names.find('INTERFACE', name);
       if (id === undefined || id >= MAX_INTERFACES) throw rpcError(grpc.status.NOT_FOUND, `there is no interface "${name}": give its name, its port's name or its number`);
@@ -129,6 +133,8 @@ function serveApply(appliance: Appliance, call: ApplyCall, isWanted: () => boole
   call.on('error', (error) => log.info({ err: error }, 'the Apply stream broke'));
 }
 
+/** In a reply, well below the greatest message. */
+const NAMES_PER_MESSAGE = 1024;
 /** Messages that may wait for their turn in memory. */
 const MAX_WAITING = 8;
 

@@ -104,7 +104,7 @@ export class SimulatedAppliance {
           attachPort: (port, options) => call((dataplane) => dataplane.calls.attachPort(port), options?.deadline),
           detachPort: (request, options) => call((dataplane) => dataplane.calls.detachPort(request), options?.deadline),
           table: ((_: unknown, options?: { deadline?: number }) => once(call(async (dataplane) => dataplane.calls.table(), options?.deadline))) as unknown as Client<DataplaneMethods>['table'],
-          apply: unused, counters: unused, dropLog: unused, trace: unused, generator: unused, injectFault: unused,
+          apply: unused, counters: unused, dropLog: unused, trace: unused, generator: unused, injectFault: unused, pods: unused,
           close() {},
         };
         return {

@@ -2,6 +2,7 @@
  * Records as they travel (wasm-core/records.ts), in an order in which nothing is missing on the way: what others refer to comes
  * before them, and goes after them.
  */
+import type { Pod } from '../../../proto/sync.ts';
 import * as R from '../../../wasm-core/records.ts';
 import { NHK_ECMP } from '../../../wasm-core/layout.ts';
 import { keyAddress, keyLength } from '../model/address.ts';
@@ -10,7 +11,10 @@ import { splitFloatingKey, type KeySet } from './keys.ts';
 import { flagsOf, lowerBound, nexthopOf, type VrfInstance } from './vrf.ts';
 
 export interface Batch { kind: number; count: number; records: Buffer }
-export interface Name { of: 'VRF' | 'INTERFACE' | 'FLOATING_IP'; id: number; name: string; port: string }
+export interface Name { of: 'VRF' | 'INTERFACE' | 'FLOATING_IP'; id: number; name: string; port: string; pod?: Pod }
+/** Bytes of a name beside its strings, and of what it says of a pod, about. */
+const NAME_BYTES = 16;
+const POD_BYTES = 160;
 /** The body of one Update. */
 export interface Packed { batches: Batch[]; names: Name[]; records: number }
 
@@ -51,7 +55,7 @@ export class Packer {
 
   name(name: Name): void {
     this.#packed.names.push(name);
-    this.#nameBytes += name.name.length + name.port.length + 16;
+    this.#nameBytes += name.name.length + name.port.length + NAME_BYTES + (name.pod ? POD_BYTES : 0);
   }
 
   get full(): boolean { return this.#bytes + this.#nameBytes >= this.#limit; }
@@ -290,7 +294,7 @@ function writeInterface(packer: Packer, { id, element, vrf, parent }: InterfaceR
   buffer.writeUInt32BE(element.mask, at + R.IX_MASK);
   buffer.writeUInt32BE(element.workload, at + R.IX_WORKLOAD);
   buffer.writeUInt16LE(parent, at + R.IX_PARENT);
-  packer.name({ of: 'INTERFACE', id, name: element.name, port: element.port });
+  packer.name({ of: 'INTERFACE', id, name: element.name, port: element.port, ...(element.pod && { pod: element.pod }) });
 }
 
 function deleteInterface(packer: Packer, id: number): void {

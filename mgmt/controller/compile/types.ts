@@ -1,4 +1,5 @@
 /** What the compile step works with, between the objects and an appliance's records. */
+import type { Pod } from '../../../proto/sync.ts';
 
 /** A next hop by what it does, on one appliance. Interfaces go by key, so that ids stay the appliance's own business. */
 export type Nexthop =
@@ -73,6 +74,8 @@ export interface InterfaceElement {
   readonly workload: number;
   /** Key of the interface that carries it, '' = none. */
   readonly parent: string;
+  /** Whose it is, where a pod's. */
+  readonly pod?: Pod;
 }
 
 export interface LabelElement { readonly key: string; readonly label: number; readonly nexthop: Nexthop }

@@ -84,7 +84,7 @@ export class Scripted {
     return {
       apply: (call) => this.#meet('dataplane', call as unknown as Call),
       getState: () => this.state, ports: () => ({}), lcores: () => ({}), *table() {},
-      attachPort: unused, detachPort: unused, counters: unused, dropLog: unused, trace: unused, injectFault: unused, generator: unused,
+      attachPort: unused, detachPort: unused, counters: unused, dropLog: unused, trace: unused, injectFault: unused, generator: unused, pods: unused,
     };
   }
 }

@@ -78,6 +78,7 @@ export class SimulatedDataplane {
         if (table !== 'interface') throw rpcError(grpc.status.INVALID_ARGUMENT, `no table "${table}"`);
         yield { rows: [...disk.names.values()].filter(({ of }) => of === 'INTERFACE').map(({ id, name, port }) => ({ fields: { id: String(id), name, port } })) };
       },
+      *pods() { yield { names: [...disk.names.values()].filter(({ pod }) => pod) }; },
       trace: ({ frame }) => ({ text: `${frame.length} bytes`, verdict: 'drop', drop: 'no_route' }),
       injectFault: unused, generator: unused,
     };

@@ -17,6 +17,17 @@ const POOL = `${USER}:k8s-vn-ns-default-pod-network:pool-ns-default`;
 const start: Happening = { what: 'commit', operations: chapter().map((put) => ({ put })) };
 const add: Happening = { what: 'commit', operations: [{ put: { name: `${POOL}:second`, floatingIp: { address: '101.101.101.9', virtualMachineInterfaces: [`${USER}:pod-1`] } } }] };
 const remove: Happening = { what: 'commit', operations: [{ delete: { kind: 'floating-ip', name: `${POOL}:second` } }] };
+/** As kube-manager makes it: with two interfaces, the second one in the user's network. */
+const pod: Happening = { what: 'commit', operations: [
+  { put: { name: '5c1e4a3e-0000-4000-8000-000000000001', annotations: { kind: 'Pod', namespace: 'default', name: 'web-0', uid: '5c1e4a3e-0000-4000-8000-000000000001' }, virtualMachine: { project: 'default-domain:k8s-default' } } },
+  ...[{ port: 'tap0123456789a', network: 'default-domain:k8s-default:k8s-default-pod-network', interface: 'eth0', index: '1/2' }, { port: 'tap0123456789b', network: `${USER}:k8s-vn-ns-default-pod-network`, interface: 'net1', index: '2/2' }].flatMap(({ port, network, interface: name, index }) => [
+    { put: {
+      name: `default-domain:k8s-default:web-0__${name}`, annotations: { interface: name, index },
+      virtualMachineInterface: { mac: `02:00:0a:20:00:0${index[0]}`, virtualNetwork: network, virtualRouter: 'default-global-system-config:compute-1', port, virtualMachine: '5c1e4a3e-0000-4000-8000-000000000001' },
+    } },
+    { put: { name: `web-0__${name}`, instanceIp: { address: name === 'eth0' ? '10.32.0.77' : '101.101.101.77', virtualNetwork: network, virtualMachineInterfaces: [`default-domain:k8s-default:web-0__${name}`] } } },
+  ]),
+] };
 const connect: Happening = { what: 'connect' };
 const disconnect: Happening = { what: 'disconnect' };
 
@@ -36,4 +47,5 @@ export const SCRIPTS: readonly Script[] = [
   { name: '10-workload-leaves', happenings: [start, connect, { what: 'commit', operations: [
     { delete: { kind: 'floating-ip', name: `${POOL}:pod-1` } }, { delete: { kind: 'instance-ip', name: 'pod-1-ip' } }, { delete: { kind: 'virtual-machine-interface', name: `${USER}:pod-1` } },
   ] }, disconnect] },
+  { name: '11-pod-comes', happenings: [start, connect, pod, disconnect] },
 ];

@@ -21,7 +21,7 @@ test.before.each(async (context) => {
     attachPort: (port) => ({ port, up: true }),
     detachPort: ({ name }) => { throw rpcError(grpc.status.FAILED_PRECONDITION, `port "${name}" is of the profile`); },
     ports: () => ({}),
-    lcores: unused, counters: unused, dropLog: unused, injectFault: unused, generator: unused,
+    lcores: unused, counters: unused, dropLog: unused, injectFault: unused, generator: unused, pods: unused,
     trace: () => { throw new Error('frame is too short'); },
     *table({ table }) {
       for (let at = 0; at < 400; at++) {

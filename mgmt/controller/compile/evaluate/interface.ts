@@ -10,6 +10,7 @@ import type { Numbering } from '../../routing/numbering.ts';
 import { ComposedPath } from '../path.ts';
 import { NOTHING, PREFERENCE, type Contribution, type FloatingElement, type Nexthop, type Path } from '../types.ts';
 import { exportsOf, vrfOfNetwork } from './network.ts';
+import { podOf } from './pod.ts';
 import { applianceOf, tunnelAddressOf } from './virtual-router.ts';
 
 /** What every workload sees as its gateway's MAC (VRRP's, RFC 5798, as Contrail uses it). */
@@ -76,13 +77,15 @@ export function evaluateInterface(name: string, view: ObjectView, numbering: Num
     // Egress only: nobody may come in by it, but answers must find their way back, so the way is the same.
     paths.push(workloadPath(workload, prefixKey(address, 32), exportsOf(its, view, numbering), PREFERENCE.workload, itsVrf, true, idOf('floating-ip', fip.name)));
   }
+  const mtu = network.spec.mtu || DEFAULT_MTU;
+  const pod = podOf(vmi, network, addresses, mtu, view);
   return {
     ...NOTHING,
     appliance,
     vrfs: [vrf, ...ranks.filter((each) => each !== vrf)],
     interfaces: [{
       key, name, port: vmi.spec.port, kind: IFK_WORKLOAD, flags: IFF_UP | IFF_SOURCE_CHECK | IFF_PROXY_ARP, vlan: 0, vrf, mac: GATEWAY_MAC,
-      mtu: network.spec.mtu || DEFAULT_MTU, address: subnet?.gateway ?? 0, mask: subnet ? maskOf(subnet.prefix.length) : 0, workload: primary, parent: '',
+      mtu, address: subnet?.gateway ?? 0, mask: subnet ? maskOf(subnet.prefix.length) : 0, workload: primary, parent: '', ...(pod && { pod }),
     }],
     labels: [{ key, label, nexthop }],
     floating,
