@@ -8,7 +8,7 @@ import { NHK_ECMP } from '../../../wasm-core/layout.ts';
 import { keyAddress, keyLength } from '../model/address.ts';
 import type { Appliance, FloatingRecord, InterfaceRecord, NexthopRecord } from './appliance.ts';
 import { splitFloatingKey, type KeySet } from './keys.ts';
-import { flagsOf, lowerBound, nexthopOf, type VrfInstance } from './vrf.ts';
+import { flagsOf, nexthopOf, type VrfInstance } from './vrf.ts';
 
 export interface Batch { kind: number; count: number; records: Buffer }
 export interface Name { of: 'VRF' | 'INTERFACE' | 'FLOATING_IP'; id: number; name: string; port: string; pod?: Pod }
@@ -188,26 +188,30 @@ export function* packAll(state: Appliance, packer: Packer): Generator<Stage> {
   for (const instance of state.instances.values()) yield* packRoutes(instance, packer);
 }
 
-/** Route tables are walked by prefix, not by position: a table that is replaced on the way goes on at the same place. */
+/**
+ * A route may move between the map and the tables beside it and lead where it led, which is no change, so no key tells it: the walk must meet
+ * it wherever it goes. When the map has been walked, whatever is not in it is in the tables of that moment; these are walked as they are then
+ * (tables are replaced, never changed), by what their prefixes lead to when the walk comes to them.
+ */
 function* packRoutes(instance: VrfInstance, packer: Packer): Generator<Stage> {
   for (const [prefix, value] of instance.routes) {
     writeRoute(packer, instance.id, prefix, value);
     if (packer.full) yield STAGE.routes;
   }
-  for (const name of [...instance.bulks.keys()]) {
-    let next = 0;
-    for (let imported = instance.bulks.get(name); imported; imported = instance.bulks.get(name)) {
-      const { bulk, nexthops } = imported;
-      let at = lowerBound(bulk.prefixes, next);
-      while (at < bulk.prefixes.length && !packer.full) {
-        const prefix = bulk.prefixes[at]!;
-        const nexthop = nexthops[bulk.index[at]!]!;
-        if (nexthop !== 0 && !instance.routes.has(prefix)) writeRoute(packer, instance.id, prefix, nexthop);
-        next = prefix + 1;
-        at++;
-      }
-      if (!packer.full) break;
+  if (instance.bulks.size === 0) return;
+  const written = new Set(instance.routes.keys());
+  for (const [name, { bulk }] of [...instance.bulks]) {
+    let now = instance.bulks.get(name);
+    for (let at = 0; at < bulk.prefixes.length; at++) {
+      const prefix = bulk.prefixes[at]!;
+      const own = instance.routes.get(prefix);
+      if (own !== undefined && written.has(prefix)) continue;
+      const value = own ?? (now?.bulk === bulk ? now.nexthops[bulk.index[at]!]! : instance.bulkRoute(prefix));
+      if (value === 0) continue;
+      writeRoute(packer, instance.id, prefix, value);
+      if (!packer.full) continue;
       yield STAGE.routes;
+      now = instance.bulks.get(name);
     }
   }
 }

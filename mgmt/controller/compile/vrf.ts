@@ -67,17 +67,11 @@ export class VrfInstance {
 
 /** Index of `key` in an ascending array, or -1. */
 export function indexOf(keys: Float64Array, key: number): number {
-  const at = lowerBound(keys, key);
-  return at < keys.length && keys[at] === key ? at : -1;
-}
-
-/** Index of the first element that is not below `key`. */
-export function lowerBound(keys: Float64Array, key: number): number {
   let [low, high] = [0, keys.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (keys[middle]! < key) low = middle + 1;
     else high = middle;
   }
-  return low;
+  return low < keys.length && keys[low] === key ? low : -1;
 }
