@@ -3,14 +3,19 @@
  * side, and so that a later run can tell which ones a killed run has left behind. A namespace has no way out: nothing but the veth
  * pairs that `link` makes joins it to anything.
  *
- * All calls are synchronous `ip` commands: bringing a lab up takes tens of milliseconds, and taking it down must also work in an
- * `exit` handler.
+ * Calls are synchronous `ip` commands: bringing a lab up takes tens of milliseconds, and taking it down must also work in an
+ * `exit` handler. `create` and `remove` are for namespaces that come and go by the dozen while the lab runs.
  */
-import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process';
+import { execFile, execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 
 const PREFIX = 'wr-';
 const DIRECTORY = '/run/netns';
+/** In a namespace: its announcements would only be noise in the drop counters. */
+const WITHOUT_IPV6 = 'for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ -e $f ] && echo 1 > $f; done; true';
+
+const execute = promisify(execFile);
 
 export interface LinkEnd {
   /** Short name as given to `add`. */
@@ -21,7 +26,7 @@ export interface LinkEnd {
 
 export class Namespaces {
   readonly #prefix = `${PREFIX}${process.pid}-`;
-  readonly #names: string[] = [];
+  readonly #names = new Set<string>();
   readonly #exit = (): void => this.close();
 
   constructor() {
@@ -34,12 +39,29 @@ export class Namespaces {
     return this.#prefix + name;
   }
 
-  /** Makes a namespace with its loopback up and IPv6 off (its announcements would only be noise in the drop counters). */
+  /** The file that stands for it. */
+  path(name: string): string {
+    return `${DIRECTORY}/${this.full(name)}`;
+  }
+
+  /** Makes a namespace with its loopback up and IPv6 off. */
   add(name: string): void {
     ip(['netns', 'add', this.full(name)]);
-    this.#names.push(name);
+    this.#names.add(name);
     this.ip(name, 'link set dev lo up');
-    this.run(name, 'sh', ['-c', 'for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ -e $f ] && echo 1 > $f; done; true']);
+    this.run(name, 'sh', ['-c', WITHOUT_IPV6]);
+  }
+
+  /** The same as `add`, while this process goes on. */
+  async create(name: string): Promise<void> {
+    this.#names.add(name);
+    await execute('sh', ['-c', `ip netns add "$0" && ip netns exec "$0" sh -c 'ip link set dev lo up; ${WITHOUT_IPV6}'`, this.full(name)]);
+  }
+
+  /** Removes one and its links. */
+  async remove(name: string): Promise<void> {
+    this.#names.delete(name);
+    await execute('ip', ['netns', 'del', this.full(name)]);
   }
 
   /**
@@ -80,7 +102,8 @@ export class Namespaces {
   /** Removes them all, and with them their links. Processes inside keep running without a network: stop them first. */
   close(): void {
     process.removeListener('exit', this.#exit);
-    for (const name of this.#names.splice(0)) remove(this.full(name));
+    for (const name of this.#names) remove(this.full(name));
+    this.#names.clear();
   }
 }
 
