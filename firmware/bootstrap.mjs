@@ -1,10 +1,10 @@
 /**
  * Runs a script of this tree on a fresh machine with nothing but Node ≥ 20:
  *
- *   node firmware/bootstrap.mjs [--development] [--build-only] [SCRIPT ARGUMENTS…]
+ *   node firmware/bootstrap.mjs [--development] [--kubernetes] [--build-only] [SCRIPT ARGUMENTS…]
  *
  * Installs npm packages when they are missing or the lock file changed; as root on Debian the programs that the tree calls
- * (PROGRAMS; all of them with --development); builds the core when its sources changed; then runs SCRIPT on the pinned Node and
+ * (PROGRAMS; with --development and --kubernetes those for that); builds the core when its sources changed; then runs SCRIPT on the pinned Node and
  * ends as it ends. Says nothing, and takes well below half a second, when there is nothing to do. Plain JavaScript without
  * imports from packages, because it runs before they are there.
  */
@@ -18,24 +18,30 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** First version that runs TypeScript by stripping types, without a flag, as this tree needs it. */
 const MINIMUM_NODE = [22, 18];
 
-/** Programs by the Debian package that brings them; `file`: something that is no program in PATH. */
+/** Programs by the Debian package that brings them, and what they are for if not for all; `file`: something that is no program in PATH. */
 const PROGRAMS = [
   { program: 'ip', package: 'iproute2' },
   { program: 'ethtool', package: 'ethtool' },
-  { program: 'gcc', package: 'gcc', development: true },
-  { file: '/usr/include/stdio.h', package: 'libc6-dev', development: true },
-  { program: 'ovs-vswitchd', package: 'openvswitch-switch', development: true },
-  { program: 'tshark', package: 'tshark', development: true },
-  { program: 'tcpdump', package: 'tcpdump', development: true },
-  { file: '/usr/lib/python3/dist-packages/scapy', package: 'python3-scapy', development: true },
-  { program: 'nft', package: 'nftables', development: true },
-  { program: 'iperf3', package: 'iperf3', development: true },
-  { program: 'openssl', package: 'openssl', development: true },
-  { program: 'gobgpd', package: 'gobgpd', development: true },
-  { file: '/usr/lib/frr/bgpd', package: 'frr', development: true },
-  { program: 'etcd', package: 'etcd-server', development: true },
-  { program: 'bird', package: 'bird2', development: true },
+  { program: 'gcc', package: 'gcc', for: ['development', 'kubernetes'] },
+  { file: '/usr/include/stdio.h', package: 'libc6-dev', for: ['development', 'kubernetes'] },
+  { program: 'ovs-vswitchd', package: 'openvswitch-switch', for: ['development'] },
+  { program: 'tshark', package: 'tshark', for: ['development'] },
+  { program: 'tcpdump', package: 'tcpdump', for: ['development'] },
+  { file: '/usr/lib/python3/dist-packages/scapy', package: 'python3-scapy', for: ['development'] },
+  { program: 'nft', package: 'nftables', for: ['development'] },
+  { program: 'iperf3', package: 'iperf3', for: ['development'] },
+  { program: 'openssl', package: 'openssl', for: ['development'] },
+  { program: 'gobgpd', package: 'gobgpd', for: ['development'] },
+  { file: '/usr/lib/frr/bgpd', package: 'frr', for: ['development'] },
+  { program: 'etcd', package: 'etcd-server', for: ['development', 'kubernetes'] },
+  { program: 'bird', package: 'bird2', for: ['development'] },
   { program: 'ping', package: 'iputils-ping' },
+  // Not where kubectl comes from elsewhere: such packages and Debian's exclude each other.
+  { program: 'kubectl', package: 'kubernetes-client', for: ['kubernetes'] },
+  // The API server is built from source (test/lab/kubernetes/build-api-server.sh).
+  { program: 'dpkg-source', package: 'dpkg-dev', for: ['kubernetes'] },
+  { program: 'go', package: 'golang-go', for: ['kubernetes'] },
+  { file: '/usr/share/gocode/src/github.com/modern-go/reflect2', package: 'golang-github-modern-go-reflect2-dev', for: ['kubernetes'] },
 ];
 /** Debian keeps some of them where a plain user's PATH does not look. */
 const PATH = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
@@ -50,12 +56,12 @@ function main() {
   const flags = new Set();
   while (args[0]?.startsWith('--')) flags.add(args.shift());
   for (const flag of flags) {
-    if (!['--development', '--build-only'].includes(flag)) fail(`bootstrap: ${flag} is unknown; --development and --build-only are`);
+    if (!['--development', '--kubernetes', '--build-only'].includes(flag)) fail(`bootstrap: ${flag} is unknown; --development, --kubernetes and --build-only are`);
   }
   const [script, ...rest] = args;
-  if (script === undefined && !flags.has('--build-only')) fail('usage: node firmware/bootstrap.mjs [--development] [--build-only] SCRIPT ARGUMENTS…');
+  if (script === undefined && !flags.has('--build-only')) fail('usage: node firmware/bootstrap.mjs [--development] [--kubernetes] [--build-only] SCRIPT ARGUMENTS…');
   installPackages();
-  installPrograms(flags.has('--development'));
+  installPrograms(['development', 'kubernetes'].filter((purpose) => flags.has(`--${purpose}`)));
   const node = pinnedNode();
   buildCore(node);
   if (!flags.has('--build-only')) run(node, script, rest);
@@ -82,9 +88,9 @@ function isInstalled() {
 }
 
 /** As root where there is apt; elsewhere what is missing is left to who needs it, and to say so. */
-function installPrograms(development) {
+function installPrograms(purposes) {
   if (process.getuid?.() !== 0 || !hasProgram('apt-get')) return;
-  const missing = PROGRAMS.filter((entry) => (development || !entry.development) && !isPresent(entry)).map((entry) => entry.package);
+  const missing = PROGRAMS.filter((entry) => (entry.for?.some((purpose) => purposes.includes(purpose)) ?? true) && !isPresent(entry)).map((entry) => entry.package);
   if (missing.length === 0) return;
   say(`installing ${missing.join(' ')}`);
   const restorePolicy = forbidServices();
