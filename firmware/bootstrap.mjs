@@ -35,6 +35,7 @@ const PROGRAMS = [
   { file: '/usr/lib/frr/bgpd', package: 'frr', for: ['development'] },
   { program: 'etcd', package: 'etcd-server', for: ['development', 'kubernetes'] },
   { program: 'bird', package: 'bird2', for: ['development'] },
+  { file: '/usr/lib/cni/bridge', package: 'containernetworking-plugins', for: ['development', 'kubernetes'] },
   { program: 'ping', package: 'iputils-ping' },
   // Not where kubectl comes from elsewhere: such packages and Debian's exclude each other.
   { program: 'kubectl', package: 'kubernetes-client', for: ['kubernetes'] },

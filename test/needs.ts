@@ -1,6 +1,7 @@
 /** What a test file can ask of the machine (`// needs: …`), and how to find it. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { isBuilt } from './lab/kubernetes/build.ts';
 
 export interface Missing {
   readonly reason: string;
@@ -35,6 +36,9 @@ const NEEDS: Readonly<Record<string, Need>> = {
   scapy: { present: () => succeeds('/usr/bin/python3', '-c', 'import scapy.all'), reason: 'needs scapy (python3-scapy)' },
   tshark: { present: () => inPath('tshark'), reason: 'needs tshark' },
   gcc: { present: () => inPath('gcc'), reason: 'needs gcc' },
+  'cni-plugins': { present: () => existsSync('/usr/lib/cni/bridge'), reason: 'needs the reference CNI plugins (containernetworking-plugins)' },
+  // Building them takes minutes of every core: not as part of a test.
+  kubernetes: { present: () => isBuilt() && inPath('etcd') && inPath('kubectl'), reason: 'needs kubectl and a built API server (`npm run lab:kubernetes -- --once` brings both)' },
   openssl: { present: () => inPath('openssl'), reason: 'needs openssl' },
 };
 

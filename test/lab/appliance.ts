@@ -17,6 +17,8 @@ export type Row = Record<string, string>;
 
 export interface ApplianceOptions {
   place: Place;
+  /** As the controller and its certificate know it; the first of its place unless said otherwise. */
+  name?: string;
   network: Pick<Network, 'command' | 'fabricMtu' | 'ports'>;
   /** Of the run: certificates, logs, sockets and states lie there. */
   directory: string;
@@ -24,6 +26,8 @@ export interface ApplianceOptions {
   controller: string;
   /** Where its agent serves operators, host:port. */
   operations: string;
+  /** Socket where its agent serves the CNI plugin. */
+  cni?: string;
   /** Accept injected faults. */
   faults?: boolean;
 }
@@ -44,10 +48,10 @@ export class Appliance {
   constructor(options: ApplianceOptions) {
     this.#options = options;
     this.place = options.place;
-    this.name = `${options.place}-1`;
+    this.name = options.name ?? `${options.place}-1`;
     this.#directory = join(options.directory, this.name);
     mkdirSync(this.#directory, { recursive: true });
-    this.profile = writeProfile(this.#directory, this.place, options.network);
+    this.profile = writeProfile(this.#directory, options);
     this.socket = join(this.#directory, 'dataplane.sock');
     this.dataplane = createClient(Dataplane, unixAddress(this.socket), credentials.createInsecure());
   }
@@ -77,9 +81,9 @@ export class Appliance {
   }
 
   async startAgent(): Promise<void> {
-    const { controller, operations, directory } = this.#options;
+    const { controller, operations, directory, cni } = this.#options;
     const args = ['mgmt/agent/agent.ts', '--name', this.name, '--pki', join(directory, 'pki'), '--controller', controller, '--dataplane', this.socket,
-      '--state', join(this.#directory, 'agent'), '--listen', operations];
+      '--state', join(this.#directory, 'agent'), '--listen', operations, ...(cni === undefined ? [] : ['--cni', cni])];
     this.#agentProcess = new Child({ name: `${this.name}-agent`, command: process.execPath, args: args.map(fromRoot), directory });
   }
 
@@ -132,14 +136,15 @@ export class Appliance {
   }
 }
 
-/** The `virtual` hardware profile with the ports of this appliance. */
-function writeProfile(directory: string, kind: Place, network: ApplianceOptions['network']): string {
+/** The `virtual` hardware profile with the ports of this appliance; with room for 250 pods where there is a CNI socket. */
+function writeProfile(directory: string, { place: kind, network, cni }: ApplianceOptions): string {
   const virtual = loadProfile(join(ROOT, 'hw-profiles/virtual.json'));
   const ports = network.ports(kind).map((place) => ({
     ...virtual.workloadPorts, ...place, mtu: place.name === 'fabric' ? network.fabricMtu : virtual.workloadPorts.mtu,
   }));
+  const pods = cni === undefined ? {} : { workloadPorts: { ...virtual.workloadPorts, ring: { receive: 256, transmit: 256 } }, tables: { ...virtual.tables, frames: 131_072 } };
   const path = join(directory, 'profile.json');
-  writeFileSync(path, `${JSON.stringify({ ...virtual, $schema: undefined, kind, ports }, undefined, 2)}\n`);
+  writeFileSync(path, `${JSON.stringify({ ...virtual, $schema: undefined, kind, ports, ...pods }, undefined, 2)}\n`);
   return path;
 }
 

@@ -2,23 +2,17 @@
  * A Kubernetes API server for a run: etcd, kube-apiserver and kube-controller-manager on loopback, with certificates and tokens of
  * their own. They are built from Debian's source once (build-api-server.sh), into a cache outside the tree.
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { freePorts } from '../free-ports.ts';
 import { Child } from '../process.ts';
+import { build, cacheDirectory } from './build.ts';
 import { writeClusterKeys } from './certificates.ts';
 import { KubernetesClient } from './client.ts';
 
-const VERSION = '1.20.2';
-const BUILD = fileURLToPath(new URL('build-api-server.sh', import.meta.url));
-/** Debian's archive is there, the machine slow. */
-const BUILD_MS = 40 * 60_000;
 const READY_MS = 120_000;
 /**
  * Without what wants a cloud, disks, or nodes that answer: the pod garbage collector deletes pods of nodes that it does not know, node
@@ -27,28 +21,6 @@ const READY_MS = 120_000;
 const CONTROLLERS = '*,-podgc,-nodelifecycle,-cloud-node-lifecycle,-ttl,-nodeipam,-route,-service,-attachdetach';
 
 const execute = promisify(execFile);
-
-/** Where the two binaries are, or will be. */
-export function cacheDirectory(): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'wrouter', `kubernetes-${VERSION}`);
-}
-
-export function isBuilt(): boolean {
-  return ['kube-apiserver', 'kube-controller-manager'].every((program) => existsSync(join(cacheDirectory(), 'bin', program)));
-}
-
-/** Builds what is not in the cache; waits for another run that is building it. `nice`: 3.5 minutes of two cores are not urgent. */
-export async function build(): Promise<void> {
-  if (isBuilt()) return;
-  const child = spawn('nice', ['-n', '10', BUILD, cacheDirectory()], { stdio: ['ignore', 'pipe', 'pipe'], timeout: BUILD_MS });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-4000)));
-  const abandon = (): void => void child.kill('SIGTERM');
-  process.once('exit', abandon);
-  const [code, signal] = await once(child, 'close') as [number | null, NodeJS.Signals | null];
-  process.removeListener('exit', abandon);
-  if (code !== 0) throw new Error(`building the API server ended with ${signal ?? `exit code ${code}`}; needed are dpkg-dev, golang-go, golang-github-modern-go-reflect2-dev and Debian's archive\n${output.trimEnd()}`);
-}
 
 export interface ApiServerOptions {
   /** For logs, keys and etcd's data; the caller's to remove. */

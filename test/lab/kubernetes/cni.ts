@@ -45,6 +45,8 @@ export interface NetworkOptions {
   configuration: string;
   /** Directories of plugins. */
   path: readonly string[];
+  /** Of the runtime, which plugins inherit. */
+  environment?: Record<string, string>;
   /** Command line that runs a program in the node's network namespace. */
   command: (program: string, args: string[]) => [string, string[]];
 }
@@ -54,12 +56,14 @@ export class CniNetwork {
   readonly #list: List;
   readonly #path: readonly string[];
   readonly #command: NetworkOptions['command'];
+  readonly #environment: Record<string, string>;
   readonly #results = new Map<string, Result>();
 
-  constructor({ configuration, path, command }: NetworkOptions) {
+  constructor({ configuration, path, command, environment = {} }: NetworkOptions) {
     this.#list = JSON.parse(readFileSync(configuration, 'utf8')) as List;
     this.#path = path;
     this.#command = command;
+    this.#environment = environment;
   }
 
   /** Attaches; what the last plugin answered. */
@@ -81,10 +85,11 @@ export class CniNetwork {
     this.#results.delete(attachment.containerId);
   }
 
-  /** @throws when a plugin says that it cannot attach anything now */
+  /** @throws when a plugin says that it cannot attach anything now; those before CNI 1.1 are not asked, since they do not know the question */
   async status(): Promise<void> {
-    const [first] = this.#list.plugins;
-    if (first) await this.#run(first, 'STATUS');
+    const [major = 0, minor = 0] = this.#list.cniVersion.split('.').map(Number);
+    if (major < 1 || (major === 1 && minor < 1)) return;
+    for (const plugin of this.#list.plugins) await this.#run(plugin, 'STATUS');
   }
 
   async #run(plugin: Plugin, command: Command, attachment?: Attachment, previous?: Result): Promise<string> {
@@ -96,7 +101,7 @@ export class CniNetwork {
     };
     const [program, args] = this.#command(this.#find(plugin.type), []);
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: {
-      PATH: process.env['PATH'], CNI_COMMAND: command, CNI_PATH: this.#path.join(':'),
+      PATH: process.env['PATH'], ...this.#environment, CNI_COMMAND: command, CNI_PATH: this.#path.join(':'),
       ...(attachment ? {
         CNI_CONTAINERID: attachment.containerId, CNI_NETNS: attachment.namespace, CNI_IFNAME: attachment.interfaceName,
         CNI_ARGS: Object.entries(attachment.args).map(([key, value]) => `${key}=${value}`).join(';'),

@@ -1,0 +1,164 @@
+/**
+ * A whole cluster: Kubernetes' API server and its controllers, our controller, kube-manager, a gateway and two compute appliances, a
+ * kubelet for each compute; opened in one call and taken down in one.
+ */
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createPki } from '../../../mgmt/pki/authority.ts';
+import type { Object as ConfigObject } from '../../../proto/config.ts';
+import type { Draft } from '../../../proto/load.ts';
+import { Appliance } from '../appliance.ts';
+import { Controller } from '../controller.ts';
+import { freePorts } from '../free-ports.ts';
+import { NamespaceHost } from '../hosts.ts';
+import { ApiServer } from './api-server.ts';
+import { build, isBuilt } from './build.ts';
+import { CniNetwork } from './cni.ts';
+import { KubeManager } from './kube-manager.ts';
+import { Kubelet } from './kubelet.ts';
+import { ClusterNetwork, COMPUTES, EXTERNAL, FABRIC, GATEWAY, type Box } from './network.ts';
+import { Scheduler } from './scheduler.ts';
+import { until } from './until.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+/** Routes of the floating IPs' networks, as the gateway's VRF of the Internet imports them. */
+export const INTERNET_TARGET = 'target:64512:101';
+/** What the Internet reaches through the gateway. */
+const FLOATING = ['101.101.101.0/24', '198.51.100.0/24', '192.0.2.0/24'];
+const APPLIANCES = 'default-global-system-config';
+const PATIENCE_MS = 60_000;
+
+export class KubernetesLab {
+  /** Keys, logs, states and sockets of this run; removed with it unless something failed. */
+  readonly directory = mkdtempSync(join(tmpdir(), 'wrouter-kubernetes-'));
+  readonly network = new ClusterNetwork(FLOATING);
+  readonly controller: Controller;
+  readonly gateway: Appliance;
+  readonly computes: readonly Appliance[];
+  /** For the `wrouter` command. */
+  readonly contextFile = join(this.directory, 'context.json');
+  api!: ApiServer;
+  kubeManager!: KubeManager;
+  #kubelets: Kubelet[] = [];
+  #scheduler: Scheduler | undefined;
+
+  private constructor(ports: readonly number[]) {
+    const [controller, ...operations] = ports.map((port) => `127.0.0.1:${port}`) as [string, ...string[]];
+    const { directory } = this;
+    this.controller = new Controller(directory, controller);
+    const [gateway, ...computes] = [GATEWAY, ...COMPUTES].map((box, at) => new Appliance({
+      place: box.place, name: box.name, network: this.network.of(box), directory, controller, operations: operations[at]!, ...(box.place === 'compute' ? { cni: this.#cniSocket(box) } : {}),
+    })) as [Appliance, ...Appliance[]];
+    this.gateway = gateway;
+    this.computes = computes;
+    const appliances = Object.fromEntries([gateway, ...computes].map(({ name }, at) => [name, operations[at]!]));
+    writeFileSync(this.contextFile, `${JSON.stringify({ pki: 'pki', as: 'operator', controller, appliances }, undefined, 2)}\n`);
+  }
+
+  /**
+   * Brings everything up until pods can be made.
+   *
+   * @param step is told what was done, and gets the seconds that it took
+   * @throws with the logs' ends; what had been started is taken down
+   */
+  static async open(step: (what: string, seconds: number) => void = () => {}): Promise<KubernetesLab> {
+    const timed = async (what: string, work: () => Promise<void>): Promise<void> => {
+      const started = performance.now();
+      await work();
+      step(what, (performance.now() - started) / 1000);
+    };
+    if (!isBuilt()) await timed('kube-apiserver, built from source', build);
+    const lab = new KubernetesLab(await freePorts(4));
+    try {
+      await timed('Kubernetes API server', async () => { lab.api = await ApiServer.start({ directory: join(lab.directory, 'kubernetes') }); });
+      await timed('controller, with the underlay\'s objects', () => lab.#startController());
+      await timed('a gateway and two compute appliances', () => lab.#startAppliances());
+      await timed('kube-manager', () => lab.#startKubeManager());
+      await timed('kubelets and scheduler', () => lab.#startNodes());
+    } catch (error) {
+      await lab.close({ keep: true });
+      throw error;
+    }
+    return lab;
+  }
+
+  /** Applies a file of examples/kubernetes by kubectl. */
+  async apply(example: string): Promise<void> {
+    await this.api.kubectl('apply', '-f', join(ROOT, 'examples/kubernetes', example));
+  }
+
+  /** A running pod ("namespace/name") as a host. */
+  host(pod: string, address: string): NamespaceHost {
+    for (const kubelet of this.#kubelets) {
+      const namespace = kubelet.namespaceOf(pod);
+      if (namespace !== undefined) return new NamespaceHost(this.network.namespaces, namespace, address);
+    }
+    throw new Error(`pod ${pod} has no namespace on ${COMPUTES.map(({ name }) => name).join(', ')}`);
+  }
+
+  /** Waits until the controller's newest version is live in every appliance. */
+  async live(): Promise<void> {
+    const { absent, refused } = await this.controller.config.awaitLive({}, { deadline: Date.now() + PATIENCE_MS });
+    if (absent.length > 0 || refused.length > 0) throw new Error(`not live: ${[...absent.map((name) => `${name} is absent`), ...refused].join('; ')}`);
+  }
+
+  async #startController(): Promise<void> {
+    await this.controller.issueCertificates([GATEWAY, ...COMPUTES].map(({ name }) => name));
+    await createPki(join(this.directory, 'pki'), [{ name: 'kube-manager', role: 'cloud-admin' }]);
+    await this.controller.start();
+    await this.controller.config.commit({ operations: underlay().map((create) => ({ create })) });
+  }
+
+  async #startAppliances(): Promise<void> {
+    await Promise.all([this.gateway, ...this.computes].map((appliance) => appliance.start()));
+    await until('every appliance in sync', async () => {
+      const { appliances } = await this.controller.config.appliances({});
+      return appliances.length === 1 + COMPUTES.length && appliances.every(({ state }) => state === 'in-sync');
+    });
+  }
+
+  async #startKubeManager(): Promise<void> {
+    this.kubeManager = await KubeManager.start({ directory: this.directory, api: this.api, controller: this.controller.address });
+  }
+
+  async #startNodes(): Promise<void> {
+    const log = (text: string): void => appendFileSync(join(this.directory, 'kubelets.log'), `${new Date().toISOString()} ${text}\n`);
+    this.#kubelets = COMPUTES.map((box) => new Kubelet({
+      node: box.name, address: box.tunnel, client: this.api.client, namespaces: this.network.namespaces, log,
+      network: new CniNetwork({
+        configuration: join(ROOT, 'deploy/cni/10-wrouter.conflist'), path: [join(ROOT, 'build/cni'), '/usr/lib/cni'], environment: { WROUTER_CNI_SOCKET: this.#cniSocket(box) },
+        command: (program, args) => this.network.namespaces.command(box.name, program, args),
+      }),
+    }));
+    await Promise.all(this.#kubelets.map((kubelet) => kubelet.start()));
+    this.#scheduler = new Scheduler(this.api.client, COMPUTES.map(({ name }) => name), log);
+    this.#scheduler.start();
+  }
+
+  #cniSocket({ name }: Box): string { return join(this.directory, `${name}-cni.sock`); }
+
+  /** Takes all down again. `keep` leaves logs and states on disk. */
+  async close({ keep = false }: { keep?: boolean } = {}): Promise<void> {
+    this.#scheduler?.stop();
+    await Promise.allSettled(this.#kubelets.map((kubelet) => kubelet.stop()));
+    await Promise.allSettled([this.kubeManager?.stop(), this.gateway.stop(), ...this.computes.map((compute) => compute.stop()), this.api?.stop()]);
+    await this.controller.stop();
+    this.network.close();
+    if (!keep) rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The appliances, before there is any cluster. */
+function underlay(): Draft<ConfigObject>[] {
+  const fabric = ({ tunnel, mac }: Box): { port: string; address: string; mac: string; mtu: number } => ({ port: 'fabric', address: `${tunnel}/${FABRIC.length}`, mac, mtu: FABRIC.mtu });
+  return [
+    { name: `${APPLIANCES}:${GATEWAY.name}`, virtualRouter: {
+      kind: 'GATEWAY', profile: 'virtual', fabric: fabric(GATEWAY),
+      routingInstances: [{ name: 'internet', routeTargets: [INTERNET_TARGET] }],
+      externalInterfaces: [{ name: 'external', port: 'external', address: `${EXTERNAL.address}/${EXTERNAL.length}`, mac: EXTERNAL.mac, routingInstance: 'internet' }],
+    } },
+    ...COMPUTES.map((box): Draft<ConfigObject> => ({ name: `${APPLIANCES}:${box.name}`, virtualRouter: { kind: 'COMPUTE', profile: 'virtual', fabric: fabric(box) } })),
+  ];
+}
