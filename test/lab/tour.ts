@@ -5,7 +5,8 @@ import type { Lab, Pod } from './lab.ts';
 import { ADDRESSES, MACS } from './network.ts';
 import { checksum, ipv4Header, parseAddress, parseMac, pseudoSum } from './packets.ts';
 import { dropLines, interfaceLines, lcoreLines, read, totalLines, unnamedDrops, type Reading } from './readings.ts';
-import { bitRate, bold, count, cyan, green, milliseconds, pad, red } from './terminal.ts';
+import { bitRate, bold, count, cyan, milliseconds, pad } from './terminal.ts';
+import { Verdict, type Judge, type Show } from './verdict.ts';
 
 const PINGS = 10;
 const TRANSFER_BYTES = 100 << 20;
@@ -13,27 +14,10 @@ const PORT = 8080;
 /** Width of what a check is about. */
 const COLUMN = 34;
 
-export interface Verdict {
-  passed: number;
-  /** What did not hold, one line each. */
-  failed: string[];
-}
-
 /** Runs and prints it. `say` gets finished lines. */
 export async function tour(lab: Lab, say: (line: string) => void): Promise<Verdict> {
-  const verdict: Verdict = { passed: 0, failed: [] };
-  const judge = (holds: boolean, line: string): void => {
-    if (holds) verdict.passed++;
-    else verdict.failed.push(line.trim());
-    say(`  ${holds ? green('✔') : red('✘')} ${line}`);
-  };
-  const show = (lines: readonly string[]): void => {
-    for (const line of lines) say(line === '' ? '' : `  ${line}`);
-  };
-  const section = (title: string): void => {
-    say('');
-    say(bold(title));
-  };
+  const verdict = new Verdict(say);
+  const { judge, show, section } = verdict;
 
   section('The floating IPs, as the gateway sees them');
   for (const pod of lab.pods) await showRoute(lab, pod, judge);
@@ -70,9 +54,6 @@ function paths(lab: Lab): [LabHost, string, string][] {
     ...lab.pods.map((pod): [LabHost, string, string] => [pod.host, ADDRESSES.internet, `${pod.name} → ${ADDRESSES.internet}`]),
   ];
 }
-
-type Judge = (holds: boolean, line: string) => void;
-type Show = (lines: readonly string[]) => void;
 
 /** Of the FIP's /32 in the gateway's tables, down to the tunnel that it leaves by. */
 async function showRoute({ gateway }: Lab, { floatingIp, name }: Pod, judge: Judge): Promise<void> {
