@@ -15,6 +15,9 @@ const IFF_RUNNING = 0x40;
 const IFF_PROMISC = 0x100;
 const ETHTOOL_GDRVINFO = 0x03;
 const ETHTOOL_GTXCSUM = 0x16;
+const ETHTOOL_STXCSUM = 0x17;
+const ETHTOOL_STSO = 0x1f;
+const ETHTOOL_SGSO = 0x24;
 const ETHTOOL_GCHANNELS = 0x3c;
 const ETHTOOL_SCHANNELS = 0x3d;
 const NAME_BYTES = 16;
@@ -65,6 +68,11 @@ export function driverName(libc: Libc, name: string): string {
 export function transmitChecksumOffload(libc: Libc, name: string): boolean {
   const value = ethtool(libc, name, ETHTOOL_GTXCSUM, new Uint8Array(new ArrayBuffer(8)));
   return value !== undefined && new DataView(value.buffer).getUint32(4, true) !== 0;
+}
+
+/** What it sends is finished when it leaves: checksums written, segments cut. For a veth whose other end is no kernel. */
+export function finishBeforeSending(libc: Libc, name: string): void {
+  for (const command of [ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO]) ethtool(libc, name, command, new Uint8Array(new ArrayBuffer(8))); // value 0: off
 }
 
 /** Receive queues that the device uses; 1 when it does not say. */

@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import type koffiModule from 'koffi';
+import type { KoffiFunc } from 'koffi';
 
 type Koffi = typeof koffiModule;
 
@@ -20,6 +21,9 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: number): number;
   poll(fds: number, count: number, timeoutMs: number): number;
   sendto(fd: number, data: number, length: number, flags: number, address: number, addressLength: number): number;
+  /** The same on a thread of its own, for calls that take the kernel long: this one goes on meanwhile. No errno: -1 is all that is told. */
+  sendtoAside(fd: number, data: Uint8Array, flags: number): Promise<number>;
+  recv(fd: number, data: number, length: number, flags: number): number;
   recvmmsg(fd: number, messages: number, count: number, flags: number, timeout: number): number;
   sendmmsg(fd: number, messages: number, count: number, flags: number): number;
   read(fd: number, data: number, length: number): number;
@@ -45,6 +49,7 @@ const DECLARATIONS = [
   'int ioctl(int, unsigned long, intptr_t)',
   'int poll(intptr_t, unsigned long, int)',
   'intptr_t sendto(int, intptr_t, size_t, int, intptr_t, unsigned int)',
+  'intptr_t recv(int, intptr_t, size_t, int)',
   'int recvmmsg(int, intptr_t, unsigned int, int, intptr_t)',
   'int sendmmsg(int, intptr_t, unsigned int, int)',
   'intptr_t read(int, intptr_t, size_t)',
@@ -95,10 +100,23 @@ function bindFunctions(koffi: Koffi): Libc {
     const name = /(\w+)\(/.exec(declaration)?.[1] ?? declaration;
     return [name, library.func(declaration)];
   }));
+  const sendto = functions['sendto'] as KoffiFunc<(...args: unknown[]) => unknown>;
+  /** What other threads read. */
+  const aside = new Set<Uint8Array>();
   const recent: Uint8Array[] = [];
   let turn = 0;
   return {
-    ...(functions as unknown as Omit<Libc, 'errno' | 'address'>),
+    ...(functions as unknown as Omit<Libc, 'errno' | 'address' | 'sendtoAside'>),
+    sendtoAside: async (fd, data, flags) => {
+      aside.add(data);
+      try {
+        return await new Promise<number>((resolve, reject) => {
+          sendto.async(fd, Number(koffi.address(data)), data.length, flags, 0, 0, (error: Error | null, result: unknown) => (error === null ? resolve(Number(result)) : reject(error)));
+        });
+      } finally {
+        aside.delete(data);
+      }
+    },
     errno: () => koffi.errno(),
     address: (buffer) => {
       recent[turn++ % KEPT_BUFFERS] = buffer; // an address keeps nothing alive: the collector must not come between it and its use

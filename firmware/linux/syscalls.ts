@@ -3,11 +3,12 @@ interface Numbers {
   readonly bpf: number;
   readonly gettid: number;
   readonly sched_setaffinity: number;
+  readonly setns: number;
 }
 
 const NUMBERS: Readonly<Record<string, Numbers>> = {
-  x64: { bpf: 321, gettid: 186, sched_setaffinity: 203 },
-  arm64: { bpf: 280, gettid: 178, sched_setaffinity: 122 },
+  x64: { bpf: 321, gettid: 186, sched_setaffinity: 203, setns: 308 },
+  arm64: { bpf: 280, gettid: 178, sched_setaffinity: 122, setns: 268 },
 };
 
 /** Of the running architecture. */

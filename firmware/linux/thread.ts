@@ -23,9 +23,12 @@ export function pinThread(libc: Libc, processor: number): boolean {
 const timespec = new Uint8Array(new ArrayBuffer(16));
 const timespecView = new DataView(timespec.buffer);
 
-/** Milliseconds of processor time that a thread of this process has had; undefined when the thread is gone. */
-export function threadTimeMs(libc: Libc, tid: number): number | undefined {
-  const clock = (~tid << 3) | 6; // the kernel's name for "scheduled time of thread tid", as pthread_getcpuclockid makes it
+/**
+ * Milliseconds of processor time that a thread of this process has had in its own code, exact to a tick of the kernel (1 to 10 ms);
+ * undefined when the thread is gone. What the kernel does for it, such as finding memory that it touches for the first time, is not in it.
+ */
+export function userTimeMs(libc: Libc, tid: number): number | undefined {
+  const clock = (~tid << 3) | 5; // the kernel's name for "user time of thread tid": CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_VIRT
   if (libc.clock_gettime(clock, libc.address(timespec)) !== 0) return undefined;
   return Number(timespecView.getBigInt64(0, true)) * 1000 + Number(timespecView.getBigInt64(8, true)) / 1e6;
 }

@@ -5,11 +5,17 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import v8 from 'node:v8';
+import { credentials } from '@grpc/grpc-js';
 import { Command, InvalidArgumentError } from 'commander';
 import pino from 'pino';
-import { listen } from '../../proto/load.ts';
+import { ForwardingCore } from '../../proto/core.ts';
+import { createClient, listen, unixAddress } from '../../proto/load.ts';
 import { clientCredentials, requireRole, serverCredentials } from '../pki/credentials.ts';
 import { ApplianceAgent } from './appliance.ts';
+import { Attachments } from './cni/attachments.ts';
+import { Plugin } from './cni/plugin.ts';
+import { serveCni } from './cni/server.ts';
+import { KernelWiring } from './cni/wiring.ts';
 import { HEALTH, operations } from './operations.ts';
 import { Refusals } from './refusals.ts';
 import { grpcTransport } from './transport.ts';
@@ -17,7 +23,7 @@ import { grpcTransport } from './transport.ts';
 // The space for young objects stays small: many collections of a millisecond instead of few that stop everything for twenty.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 
-interface Options { name: string; controller: string[]; pki: string; dataplane: string; state: string; listen: string }
+interface Options { name: string; controller: string[]; pki: string; dataplane: string; state: string; listen: string; cni?: string }
 
 const END_MS = 5000;
 const HEALTH_MS = 1000;
@@ -37,8 +43,9 @@ const command = new Command('agent')
   .requiredOption('--controller <host:port,...>', 'controllers; the agent is in session with one of them', addresses)
   .requiredOption('--pki <dir>', 'folder with ca.crt, NAME.crt and NAME.key')
   .requiredOption('--dataplane <socket>', 'unix socket of the data plane')
-  .requiredOption('--state <dir>', 'folder for what is worth keeping: the refused records')
+  .requiredOption('--state <dir>', 'folder for what is worth keeping: the refused records, the attachments of pods')
   .requiredOption('--listen <host:port>', 'where operators reach it', (text) => addresses(text)[0]!)
+  .option('--cni <socket>', 'serve pods: unix socket that the CNI plugin calls (needs CAP_NET_ADMIN and CAP_SYS_ADMIN)')
   .addHelpText('after', `
 Example:
   node mgmt/agent/agent.ts --name compute --controller 192.0.2.10:9400 --pki /etc/wrouter/pki \\
@@ -59,10 +66,17 @@ const agent = new ApplianceAgent({
   transport: grpcTransport({ credentials: () => clientCredentials(options.pki, options.name, 'controller'), dataplane: options.dataplane }),
   refusals: new Refusals(join(options.state, 'refusals.json'), (text) => log.warn(text)),
   log: { info: (text) => log.info(text), warn: (text) => log.warn(text) },
+  servesPods: options.cni !== undefined,
 });
-const { server, health } = operations(agent, (call) => requireRole(call, 'operator', 'controller'));
+const core = createClient(ForwardingCore, unixAddress(options.dataplane), credentials.createInsecure());
+const { server, health } = operations(agent, core, { see: (call) => requireRole(call, 'operator', 'controller'), change: (call) => requireRole(call, 'operator') });
 
 const port = await listen(server, options.listen, serverCredentials(options.pki, options.name));
+const plugin = options.cni === undefined ? undefined : new Plugin({
+  pods: agent.pods, ports: agent.ports, wiring: new KernelWiring(() => agent.ports.pid),
+  attachments: new Attachments(join(options.state, 'attachments'), (text) => log.warn(text)), problem: () => agent.problem, log: (text) => log.info(text),
+});
+const closeCni = plugin && await serveCni(plugin, options.cni!, (text) => log.warn(text));
 log.info(`operators are served at ${options.listen.replace(/:\d+$/, `:${port}`)}`);
 
 /** Told only when it changes: every telling goes to all who watch. */
@@ -79,6 +93,7 @@ const pulse = setInterval(() => {
 function end(): void {
   clearInterval(pulse);
   setTimeout(() => process.exit(1), END_MS - 500).unref();
+  closeCni?.();
   server.forceShutdown();
   agent.stop();
 }

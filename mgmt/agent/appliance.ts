@@ -9,6 +9,7 @@ import type { Client, Draft } from '../../proto/load.ts';
 import type { Status } from '../../proto/sync.ts';
 import { pause, SYSTEM_CLOCK, type Clock } from '../clock.ts';
 import { Rota } from './backoff.ts';
+import { Pods } from './cni/pods.ts';
 import { deviceNames } from './devices.ts';
 import { Ports, POLL_MS } from './ports.ts';
 import type { Refusals } from './refusals.ts';
@@ -31,6 +32,8 @@ export interface ApplianceOptions {
   transport: Transport;
   refusals: Refusals;
   log: Log;
+  /** It makes pods' interfaces when it is asked to (cni/). */
+  servesPods?: boolean;
   /** Devices that a process sees; a test gives its own. */
   devices?: (pid: number) => Set<string> | null;
   /** A simulation gives its own. `random` is in [0, 1). */
@@ -42,6 +45,7 @@ export class ApplianceAgent {
   readonly name: string;
   readonly refusals: Refusals;
   readonly ports: Ports;
+  readonly pods: Pods;
   readonly dataplane: Client<DataplaneMethods>;
   readonly #options: ApplianceOptions;
   readonly #rota: Rota;
@@ -64,6 +68,7 @@ export class ApplianceAgent {
     this.#connection = options.transport.dataplane();
     this.dataplane = this.#connection.calls;
     this.ports = new Ports(this.dataplane, options.devices ?? deviceNames, (text) => options.log.info(text), this.#clock);
+    this.pods = new Pods(this.dataplane, this.#clock);
   }
 
   /** Why the dataplane or every controller is away; empty in session. */
@@ -106,9 +111,11 @@ export class ApplianceAgent {
     try {
       const state = await this.dataplane.getState({}, { deadline: this.#clock.now() + DATAPLANE_MS });
       await this.ports.learn(state.pid);
+      if (this.#options.servesPods) await this.pods.learn(state.version !== 0);
       return state;
     } catch (error) {
       this.ports.forget();
+      this.pods.forget();
       this.#trouble(`the dataplane at ${this.#connection.address} does not answer: ${(error as Error).message}`);
       await this.#pause(DATAPLANE_AGAIN_MS);
       return null;
@@ -139,16 +146,22 @@ export class ApplianceAgent {
         this.#options.log.info(`in session with controller ${welcome.controller} at ${controller}, ${welcome.resync ? 'resync' : `from version ${state.version}`}`);
         void this.#report();
       },
-      resyncBegun: () => this.refusals.resyncBegun(),
+      resyncBegun: () => {
+        this.refusals.resyncBegun();
+        this.pods.resyncBegun();
+      },
       acknowledged: (ack, update) => {
         if (ack.error !== '') this.#options.log.warn(`the dataplane refused the message with nonce ${ack.nonce}: ${ack.error}`);
         if (update) {
           const opened = update();
           if (this.refusals.concerns(ack)) this.refusals.acknowledged(opened, ack);
-          if (ack.error === '') this.ports.named(opened.names);
+          if (ack.error !== '') return;
+          this.ports.named(opened.names);
+          this.pods.named(opened.names);
         } else if (ack.error === '') {
           this.refusals.resyncEnded();
           this.ports.learn().catch((error: Error) => this.#options.log.warn(`ports: ${error.message}`));
+          if (this.#options.servesPods) this.pods.learn(true).catch((error: Error) => this.#options.log.warn(`pods: ${error.message}`));
         }
       },
     }, this.#clock);

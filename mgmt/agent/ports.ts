@@ -27,6 +27,9 @@ export class Ports {
   /** What the dataplane has; refreshed by every look at it. */
   #states = new Map<string, PortState>();
   #problems = new Map<string, { text: string; again: number }>();
+  /** Ports whose devices are being made or taken away. */
+  readonly #held = new Set<string>();
+  readonly #watching = new Set<() => void>();
   #working = false;
   #asked = false;
 
@@ -72,6 +75,36 @@ export class Ports {
     this.#wanted = null;
     this.#states.clear();
     this.#problems.clear();
+    this.#changed();
+  }
+
+  /** The dataplane's process, 0 while it is not known. */
+  get pid(): number { return this.#pid; }
+
+  /** Detaches a port whose device is about to change, and keeps it out until `bring` or `free`; resolved when the dataplane does not have it. */
+  async hold(name: string): Promise<void> {
+    this.#held.add(name);
+    this.#problems.delete(name);
+    void this.reconcile();
+    await this.#until(() => !this.#states.has(name));
+  }
+
+  /** Attaches a port whose device was made; resolved when it is live with its interface in every lcore. @throws why it cannot be, or what `signal` was aborted with */
+  async bring(name: string, signal: AbortSignal): Promise<void> {
+    this.free(name);
+    await this.#until(() => {
+      const state = this.#states.get(name);
+      if (isLive(state)) return true;
+      const problem = state === undefined ? this.#problems.get(name)?.text : state.mode === '' ? state.problem : undefined;
+      if (problem !== undefined && this.known) throw new Error(`port "${name}": ${problem}`);
+      return false;
+    }, signal);
+  }
+
+  /** A port is attached again as soon as it is wanted and has a device. */
+  free(name: string): void {
+    this.#held.delete(name);
+    void this.reconcile();
   }
 
   /** Names that became live. */
@@ -88,6 +121,7 @@ export class Ports {
   async look(): Promise<void> {
     const { ports } = await this.#dataplane.ports({}, { deadline: this.#clock.now() + 5000 });
     this.#states = new Map(ports.map((state) => [state.port?.name ?? '', state]));
+    this.#changed();
     await this.reconcile();
   }
 
@@ -99,7 +133,7 @@ export class Ports {
     try {
       while (this.#asked) {
         this.#asked = false;
-        while (await this.#step());
+        while (await this.#step()) this.#changed();
       }
     } finally {
       this.#working = false;
@@ -115,11 +149,12 @@ export class Ports {
       const driver = state.port?.driver ?? '';
       if (state.profile || WITHOUT_DEVICE.has(driver) || this.#waits(name)) continue;
       const device = state.port?.device || name;
+      if (this.#held.has(name)) return this.#detach(name, 'its device is about to change');
       if (!wanted.has(name)) return this.#detach(name, 'no interface bears it any more');
       if (devices && !devices.has(device)) return this.#detach(name, `its device "${device}" is gone`);
     }
     for (const name of wanted) {
-      if (this.#states.has(name) || devices?.has(name) === false || this.#waits(name)) continue;
+      if (this.#states.has(name) || this.#held.has(name) || devices?.has(name) === false || this.#waits(name)) continue;
       return this.#attach(name);
     }
     return false;
@@ -149,6 +184,32 @@ export class Ports {
     return true;
   }
 
+  /** Resolved once `isSo`, which is asked whenever something may have changed. @throws what it throws, or what `signal` was aborted with */
+  #until(isSo: () => boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (end: () => void): void => {
+        this.#watching.delete(look);
+        signal?.removeEventListener('abort', look);
+        end();
+      };
+      const look = (): void => {
+        try {
+          signal?.throwIfAborted();
+          if (isSo()) settle(resolve);
+        } catch (error) {
+          settle(() => reject(error as Error));
+        }
+      };
+      this.#watching.add(look);
+      signal?.addEventListener('abort', look);
+      look();
+    });
+  }
+
+  #changed(): void {
+    for (const look of [...this.#watching]) look();
+  }
+
   /** True while the last failure is too recent to try again. */
   #waits(name: string): boolean {
     return (this.#problems.get(name)?.again ?? 0) > this.#clock.now();
@@ -160,6 +221,9 @@ export class Ports {
     this.#problems.set(name, { text, again: this.#clock.now() + RETRY_MS });
   }
 }
+
+/** Open, and bound to an interface: every lcore sends to it. */
+export const isLive = (state: PortState | undefined): boolean => state !== undefined && state.mode !== '' && state.interface !== 0;
 
 /** An interface's Name: no name removes it, no port means a VLAN sub-interface. */
 function take(wanted: Map<number, string>, { id, name, port }: Name): void {
