@@ -19,9 +19,12 @@ import { CniNetwork } from './cni.ts';
 import { KubeManager } from './kube-manager.ts';
 import { Kubelet } from './kubelet.ts';
 import { ClusterNetwork, COMPUTES, EXTERNAL, FABRIC, GATEWAY, type Box } from './network.ts';
+import { isReady, nameOf, type List, type Pod, type Service } from './objects.ts';
 import { Scheduler } from './scheduler.ts';
 import { until } from './until.ts';
+import type { Answer } from './web.ts';
 
+const WEB = fileURLToPath(new URL('web.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Routes of the floating IPs' networks, as the gateway's VRF of the Internet imports them. */
 export const INTERNET_TARGET = 'target:64512:101';
@@ -89,13 +92,60 @@ export class KubernetesLab {
     await this.api.kubectl('apply', '-f', join(ROOT, 'examples/kubernetes', example));
   }
 
-  /** A running pod ("namespace/name") as a host. */
-  host(pod: string, address: string): NamespaceHost {
-    for (const kubelet of this.#kubelets) {
-      const namespace = kubelet.namespaceOf(pod);
-      if (namespace !== undefined) return new NamespaceHost(this.network.namespaces, namespace, address);
+  /** Pods of a label selector, or the one of a name, once that many are ready and none is ending. */
+  async readyPods(namespace: string, selector: string, count: number, name?: string): Promise<Pod[]> {
+    const query = [...(selector ? [`labelSelector=${encodeURIComponent(selector)}`] : []), ...(name ? [`fieldSelector=metadata.name%3D${name}`] : [])].join('&');
+    return until(`${count} ready pods of ${namespace} ${name ?? selector}`, async () => {
+      const { items } = await this.api.client.get<List<Pod>>(`/api/v1/namespaces/${namespace}/pods?${query}`);
+      return items.length === count && items.every(isReady) && items;
+    });
+  }
+
+  service(namespace: string, name: string): Promise<Service> {
+    return this.api.client.get(`/api/v1/namespaces/${namespace}/services/${name}`);
+  }
+
+  /** Waits until a service's ClusterIP leads to that many pods in every appliance. */
+  async backed(namespace: string, name: string, count: number): Promise<void> {
+    const { spec: { clusterIP } } = await this.service(namespace, name);
+    await until(`${namespace}/${name} ${clusterIP} with ${count} backends`, async () => (
+      (await this.list('floating-ip')).some(({ name: full, floatingIp }) => (
+        full.includes(namespace === 'default' ? ':k8s-default-service-network:' : `:k8s-${namespace}-service-network:`) && floatingIp?.address === clusterIP && floatingIp.virtualMachineInterfaces.length === count))));
+    await this.live();
+  }
+
+  /** Objects of a kind in the controller. */
+  async list(kind: string): Promise<ConfigObject[]> {
+    const found: ConfigObject[] = [];
+    for (let pageToken = ''; ; ) {
+      const { objects, nextPageToken } = await this.controller.config.list({ kind, pageToken });
+      found.push(...objects);
+      if (nextPageToken === '') return found;
+      pageToken = nextPageToken;
     }
-    throw new Error(`pod ${pod} has no namespace on ${COMPUTES.map(({ name }) => name).join(', ')}`);
+  }
+
+  /** A running pod as a host of its first address. */
+  hostOf(pod: Pod): NamespaceHost {
+    return new NamespaceHost(this.network.namespaces, this.#namespaceOf(pod), pod.status.podIP ?? '');
+  }
+
+  /** A command in a pod's network. */
+  run(pod: Pod, command: string, args: string[]): string {
+    return this.network.namespaces.run(this.#namespaceOf(pod), command, args);
+  }
+
+  /** Asks a web server of the lab by so many connections, one after the other; null for each without an answer. */
+  async ask(from: NamespaceHost, url: string, count: number): Promise<(Answer | null)[]> {
+    return JSON.parse(await from.run(process.execPath, [WEB, 'get', url, String(count)])) as (Answer | null)[];
+  }
+
+  #namespaceOf(pod: Pod): string {
+    for (const kubelet of this.#kubelets) {
+      const namespace = kubelet.namespaceOf(nameOf(pod));
+      if (namespace !== undefined) return namespace;
+    }
+    throw new Error(`pod ${nameOf(pod)} has no namespace on ${COMPUTES.map(({ name }) => name).join(', ')}`);
   }
 
   /** Waits until the controller's newest version is live in every appliance. */

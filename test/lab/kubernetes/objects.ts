@@ -33,3 +33,7 @@ export interface Service extends KubernetesObject {
 export function nameOf({ metadata: { namespace, name } }: KubernetesObject): string {
   return `${namespace}/${name}`;
 }
+
+export function isReady({ metadata, status }: Pod): boolean {
+  return metadata.deletionTimestamp === undefined && (status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false);
+}
