@@ -23,6 +23,8 @@ export interface LabOptions extends NetworkOptions {
   kind?: Network['kind'];
   /** The dataplanes accept injected faults. */
   faults?: boolean;
+  /** The compute's agent serves pods at `cniSocket`. */
+  cni?: boolean;
   /** false: the gateway's place stays empty, for something else to stand in. */
   gateway?: boolean;
 }
@@ -37,8 +39,9 @@ export class Lab {
   readonly pods: Pod[] = [];
   /** For the `wrouter` command: where everyone is, and the operator's certificate. */
   readonly contextFile: string;
+  readonly cniSocket = join(this.directory, 'cni.sock');
 
-  private constructor(network: Network, ports: number[], { faults = false }: LabOptions) {
+  private constructor(network: Network, ports: number[], { faults = false, cni = false }: LabOptions) {
     this.network = network;
     // Interrupted on the way up: nobody will look for the logs.
     process.once('exit', (code) => {
@@ -48,7 +51,7 @@ export class Lab {
     const { directory } = this;
     this.controller = new Controller(directory, controller);
     this.gateway = new Appliance({ place: 'gateway', network, directory, controller, operations: gateway, faults });
-    this.compute = new Appliance({ place: 'compute', network, directory, controller, operations: compute, faults });
+    this.compute = new Appliance({ place: 'compute', network, directory, controller, operations: compute, faults, ...(cni && { cni: this.cniSocket }) });
     this.contextFile = join(directory, 'context.json');
     const context = { pki: 'pki', as: 'operator', controller, appliances: { [this.gateway.name]: gateway, [this.compute.name]: compute } };
     writeFileSync(this.contextFile, `${JSON.stringify(context, undefined, 2)}\n`);
