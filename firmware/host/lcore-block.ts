@@ -35,6 +35,8 @@ export const S_KICKS = 3;
 export const S_GAP_MS = 4;
 /** When the lcore that a worker takes over was last seen to run (clockUs); 0 = the worker has taken over. */
 export const S_DOWN_SINCE_US = 5;
+/** Last change of its core: microseconds between the last run of the old one and the first of the new one. */
+export const S_CORE_PAUSE_US = 6;
 
 export interface LcoreBlock {
   readonly words: Int32Array<SharedArrayBuffer>;

@@ -21,8 +21,8 @@ import { TapPump } from '../ports/tap-pump.ts';
 import { clockUs, writeClock } from './clock.ts';
 import { instantiate, type CoreExports } from './core.ts';
 import {
-  AWAKE, B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_SLEEP, B_STOP, B_THREAD, B_TRAPS, blockOf, POLLING, S_DOWN_SINCE_US, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, WAITING,
-  wakeLcore, type LcoreBlock,
+  AWAKE, B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_SLEEP, B_STOP, B_THREAD, B_TRAPS, blockOf, POLLING, S_CORE_PAUSE_US, S_DOWN_SINCE_US, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS,
+  S_RUNS, WAITING, wakeLcore, type LcoreBlock,
 } from './lcore-block.ts';
 import { viewsOf } from './memory.ts';
 import { LINGER_US, Pace } from './pace.ts';
@@ -42,8 +42,11 @@ export interface LcoreWorkerData {
   readonly cores: readonly number[];
 }
 
+/** What changes; the rest stays as it is. */
 export interface LcoreConfiguration {
-  readonly queues: readonly QueueService[];
+  readonly queues?: readonly QueueService[];
+  /** Another core, over the same memory. */
+  readonly module?: WebAssembly.Module;
 }
 
 /** Frames that may wait for their kick while more keep arriving: one system call for all of them. */
@@ -76,6 +79,7 @@ class LcoreLoop {
   readonly #lcore: number;
   readonly #block: LcoreBlock;
   readonly #scratch: number;
+  #module = data.module;
   #core: CoreExports;
   #pumps: Pump[] = [];
   /** By queue. */
@@ -95,10 +99,10 @@ class LcoreLoop {
     this.#lcore = lcore;
     this.#block = blockOf(data.blocks, lcore);
     this.#scratch = LCORES + lcore * 2 ** LCORE_SHIFT;
-    this.#core = instantiate(data.module, data.memory);
-    const core = data.cores[lcore];
+    this.#core = instantiate(this.#module, data.memory);
+    const processor = data.cores[lcore];
     if (libc === undefined) return;
-    if (core !== undefined) pinThread(libc, core);
+    if (processor !== undefined) pinThread(libc, processor);
     const thread = threadId(libc);
     nameThread(thread, `lcore-${lcore}`);
     Atomics.store(this.#block.words, B_THREAD, thread);
@@ -128,7 +132,7 @@ class LcoreLoop {
   /** A trap costs the vector in flight: its frames go back, a fresh instance goes on with the next. */
   #recover(): void {
     const started = performance.now();
-    this.#core = instantiate(data.module, data.memory);
+    this.#core = instantiate(this.#module, data.memory);
     this.#core.reclaim(this.#lcore);
     this.#transmitters.forEach((transmitter) => this.#needsKick(transmitter)); // the broken run's list is lost
     this.#unkickedPackets++;
@@ -138,14 +142,13 @@ class LcoreLoop {
 
   #loop(forwarded: () => void): void {
     const { words, statistics } = this.#block;
-    const core = this.#core;
     const pace = this.#pace;
     let turns = 0;
     while (Atomics.load(words, B_STOP) === 0) {
       if (words[B_CONFIG] !== words[B_CONFIG_SEEN]) this.#configure();
       const nowUs = writeClock(views, this.#lcore);
       if (this.#pumps.length > 0 && ++turns % PUMP_INTERVAL === 0) this.#receiveAll();
-      const packets = core.run(this.#lcore);
+      const packets = this.#core.run(this.#lcore);
       statistics[S_RUNS]!++;
       if (packets > 0) {
         statistics[S_PACKETS]! += packets;
@@ -259,10 +262,20 @@ class LcoreLoop {
     const { words } = this.#block;
     const wanted = Atomics.load(words, B_CONFIG);
     for (let message = receiveMessageOnPort(data.configuration); message !== undefined; message = receiveMessageOnPort(data.configuration)) {
-      this.#serve((message.message as LcoreConfiguration).queues);
+      const { module, queues } = message.message as LcoreConfiguration;
+      if (module !== undefined) this.#replaceCore(module);
+      if (queues !== undefined) this.#serve(queues);
     }
     Atomics.store(words, B_CONFIG_SEEN, wanted);
     Atomics.notify(words, B_CONFIG_SEEN);
+  }
+
+  /** Between two runs nothing of a packet is anywhere but in the memory, where the new core finds it. */
+  #replaceCore(module: WebAssembly.Module): void {
+    const startedUs = clockUs();
+    this.#module = module;
+    this.#core = instantiate(module, data.memory);
+    this.#block.statistics[S_CORE_PAUSE_US] = clockUs() - startedUs;
   }
 
   #serve(queues: readonly QueueService[]): void {
@@ -297,7 +310,7 @@ class LcoreLoop {
     const { queue, fd, driver, peer, rate } = service;
     if ((driver === 'packet' || driver === 'datagram') && libc !== undefined) return new PacketPump(libc, views, queue, fd, driver === 'packet');
     if (driver === 'tap' && libc !== undefined) return new TapPump(libc, views, queue, fd);
-    if (driver === 'generator') return new GeneratorPump(this.#core, queue, rate);
+    if (driver === 'generator') return new GeneratorPump(() => this.#core, queue, rate);
     if (driver === 'memory') {
       const block = peer && blockOf(data.blocks, peer.lcore);
       return new MemoryPump(views, queue, peer?.queue, () => block && wakeLcore(block, wakeByEvent));

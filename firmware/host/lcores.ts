@@ -6,12 +6,12 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { LC_BEAT, LC_FAULT, LC_QUEUE_COUNT, LC_QUEUES, LC_STATE, LCORE_IDLE, LCORE_RUNNING, LCORE_SHIFT, LCORE_STOPPED, LCORES } from '../../wasm-core/layout.ts';
 import { createEventFd, EventSignal } from '../linux/eventfd.ts';
 import { loadLibc, type Libc } from '../linux/libc.ts';
-import { threadTimeMs } from '../linux/thread.ts';
+import { userTimeMs } from '../linux/thread.ts';
 import type { QueueService } from '../ports/pump.ts';
 import { clockUs } from './clock.ts';
 import type { CoreExports } from './core.ts';
 import {
-  B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_STOP, B_THREAD, B_TRAPS, blockOf, createBlocks, S_DOWN_SINCE_US, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, wakeLcore,
+  B_ASSIGNED, B_CONFIG, B_CONFIG_SEEN, B_EVENT_FD, B_STOP, B_THREAD, B_TRAPS, blockOf, createBlocks, S_CORE_PAUSE_US, S_DOWN_SINCE_US, S_GAP_MS, S_KICKS, S_PACKETS, S_POLLS, S_RUNS, wakeLcore,
   type LcoreBlock,
 } from './lcore-block.ts';
 import type { LcoreConfiguration, LcoreWorkerData } from './lcore.ts';
@@ -21,8 +21,8 @@ import type { MemoryViews } from './memory.ts';
 /** The watchdog's look at every lcore. */
 const WATCH_MS = 4;
 /**
- * A vector takes well below 1 ms; an lcore that has had this much processor time without ending one hangs. Most of the 50 ms that
- * a replacement may take: a hypervisor that takes the processor away looks like processor time from inside.
+ * A vector takes well below 1 ms; an lcore that has spent this much time in its own code without ending one hangs. Most of the 50 ms
+ * that a replacement may take: a hypervisor that takes the processor away looks like processor time from inside.
  */
 const HANG_CPU_MS = 32;
 /** Where threads' processor times are not to be had. */
@@ -34,6 +34,8 @@ const SHORTEST_LIFE_MS = 1000;
 
 interface Running {
   readonly worker: Worker;
+  /** The core that it was given last. */
+  module: WebAssembly.Module;
   readonly configuration: MessagePort;
   readonly assignment: Int32Array<SharedArrayBuffer>;
   readonly exited: Promise<void>;
@@ -86,6 +88,8 @@ export class Lcores {
   /** LC_BEAT when the present worker took over: until it moves, its first run is under way. */
   readonly #firstBeats = new Map<number, number>();
   readonly #restarts: number[];
+  /** The core that each lcore is to run. */
+  readonly #modules: WebAssembly.Module[];
   /** When the present worker of each lcore was given it. */
   readonly #assignedMs: number[] = [];
   readonly #signal: EventSignal | undefined;
@@ -98,6 +102,7 @@ export class Lcores {
     this.count = options.count;
     this.#services = Array.from({ length: this.count }, () => []);
     this.#restarts = Array.from({ length: this.count }, () => 0);
+    this.#modules = Array.from({ length: this.count }, () => options.module);
     const libc = this.#libc;
     this.#signal = libc === undefined ? undefined : new EventSignal(libc);
     for (let lcore = 0; lcore < this.count; lcore++) {
@@ -124,13 +129,25 @@ export class Lcores {
   async configure(services: readonly (readonly QueueService[])[]): Promise<void> {
     services.forEach((queues, lcore) => {
       this.#services[lcore] = queues;
-      this.#post(lcore);
+      this.#post(lcore, { queues });
     });
-    for (let lcore = 0; lcore < this.count; lcore++) {
-      const { words } = this.block(lcore);
-      const wanted = words[B_CONFIG] ?? 0;
-      while ((Atomics.load(words, B_CONFIG_SEEN) - wanted | 0) < 0 && !this.#stopping) await new Promise((resolve) => setImmediate(resolve));
-    }
+    for (let lcore = 0; lcore < this.count; lcore++) await this.#seen(lcore);
+  }
+
+  /**
+   * Gives an lcore another core over the same memory, between two of its runs.
+   * @returns microseconds that it did not forward meanwhile
+   */
+  async replaceCore(lcore: number, module: WebAssembly.Module): Promise<number> {
+    this.#modules[lcore] = module;
+    this.#post(lcore, {});
+    await this.#seen(lcore);
+    return this.block(lcore).statistics[S_CORE_PAUSE_US] ?? 0;
+  }
+
+  /** Times that an lcore trapped or was replaced. */
+  restarts(lcore: number): number {
+    return (this.#restarts[lcore] ?? 0) + Atomics.load(this.block(lcore).words, B_TRAPS);
   }
 
   /** Adds a queue to the list that the core walks. */
@@ -160,7 +177,7 @@ export class Lcores {
   status(): LcoreStatus[] {
     const { u16, u32 } = this.#options.views;
     return Array.from({ length: this.count }, (_, id) => {
-      const { words, statistics } = this.block(id);
+      const { statistics } = this.block(id);
       const { list, count } = this.#queueList(id);
       const state = u32[this.#word(id, LC_STATE)] ?? LCORE_STOPPED;
       return {
@@ -171,7 +188,7 @@ export class Lcores {
         packets: statistics[S_PACKETS] ?? 0,
         polls: statistics[S_POLLS] ?? 0,
         kicks: statistics[S_KICKS] ?? 0,
-        restarts: (this.#restarts[id] ?? 0) + Atomics.load(words, B_TRAPS),
+        restarts: this.restarts(id),
         lastRestartGapMs: statistics[S_GAP_MS] ?? 0,
       };
     });
@@ -200,7 +217,8 @@ export class Lcores {
   #createWorker(): Running {
     const { port1, port2 } = new MessageChannel();
     const assignment = new Int32Array(new SharedArrayBuffer(64));
-    const { views, module, busyPoll, cores, program } = this.#options;
+    const { views, busyPoll, cores, program } = this.#options;
+    const module = this.#modules[0] ?? this.#options.module;
     const data: LcoreWorkerData = {
       memory: views.memory, module, blocks: this.blocks, assignment: assignment.buffer, configuration: port2, pumpBell: this.bell, busyPoll, cores,
     };
@@ -208,7 +226,7 @@ export class Lcores {
     worker.on('error', (error) => this.#options.log.error({ err: error }, 'an lcore\'s worker failed'));
     const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     port1.unref();
-    const running = { worker, configuration: port1, assignment, exited };
+    const running = { worker, module, configuration: port1, assignment, exited };
     void exited.then(() => this.#onExit(running));
     return running;
   }
@@ -217,15 +235,27 @@ export class Lcores {
     this.#running[lcore] = running;
     this.#assignedMs[lcore] = performance.now();
     this.#firstBeats.set(lcore, this.#options.views.u32[this.#word(lcore, LC_BEAT)] ?? 0);
-    this.#post(lcore);
+    this.#post(lcore, { queues: this.#services[lcore] ?? [] });
     Atomics.store(running.assignment, B_ASSIGNED, lcore + 1);
     Atomics.notify(running.assignment, B_ASSIGNED);
   }
 
-  #post(lcore: number): void {
-    this.#running[lcore]?.configuration.postMessage({ queues: this.#services[lcore] ?? [] } satisfies LcoreConfiguration);
+  /** Tells the lcore's worker what changed; its core too, when it runs another one than it should. */
+  #post(lcore: number, changed: LcoreConfiguration): void {
+    const running = this.#running[lcore];
+    const module = this.#modules[lcore];
+    const configuration = running === undefined || module === undefined || running.module === module ? changed : { ...changed, module };
+    running?.configuration.postMessage(configuration);
+    if (running !== undefined && module !== undefined) running.module = module;
     Atomics.add(this.block(lcore).words, B_CONFIG, 1);
     this.wake(lcore);
+  }
+
+  /** Resolved when the lcore, or who took over from it, has seen what was posted last. */
+  async #seen(lcore: number): Promise<void> {
+    const { words } = this.block(lcore);
+    const wanted = words[B_CONFIG] ?? 0;
+    while ((Atomics.load(words, B_CONFIG_SEEN) - wanted | 0) < 0 && !this.#stopping) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** A worker that ended by itself, by an error or because memory ran out, is replaced: at once, if it had lived for a while. */
@@ -261,7 +291,7 @@ export class Lcores {
         continue;
       }
       const thread = this.block(lcore).words[B_THREAD] ?? 0;
-      const cpuMs = thread === 0 || this.#libc === undefined ? undefined : threadTimeMs(this.#libc, thread);
+      const cpuMs = thread === 0 || this.#libc === undefined ? undefined : userTimeMs(this.#libc, thread);
       if (suspicion === undefined) {
         this.#suspicions.set(lcore, { beat, since: performance.now(), cpuMs });
         continue;

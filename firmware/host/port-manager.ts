@@ -15,7 +15,7 @@ import { MemoryDriver } from '../ports/memory-port.ts';
 import { PortablePump } from '../ports/portable-pump.ts';
 import { PortProblem, type Driver, type OpenPort, type PortRequest, type QueueSlot } from '../ports/port.ts';
 import type { QueueService } from '../ports/pump.ts';
-import { recordOf } from '../ports/rings.ts';
+import { recordOf, touchFrames } from '../ports/rings.ts';
 import { SocketDriver } from '../ports/socket.ts';
 import { TapDriver } from '../ports/tap.ts';
 import type { CoreExports } from './core.ts';
@@ -211,7 +211,7 @@ export class PortManager {
   }
 
   async #open(port: Port): Promise<void> {
-    const { core, lcores, log } = this.#options;
+    const { core, lcores, log, views } = this.#options;
     const { request } = port;
     const driver = this.#drivers.get(request.driver);
     let slots: QueueSlot[] = [];
@@ -230,6 +230,7 @@ export class PortManager {
     port.slots = slots;
     for (const { queue, lcore } of slots) {
       core.queueStart(queue);
+      touchFrames(views, queue);
       lcores.addQueue(lcore, queue);
     }
     this.#writeBindings();

@@ -15,14 +15,17 @@ export class GeneratorPump implements Pump {
   readonly fd = undefined;
   readonly calls = 0;
   readonly ticks: boolean;
-  readonly #core: CoreExports;
+  readonly #core: () => CoreExports;
   readonly #queue: number;
   /** Packets a microsecond, and up to when they have come. */
   readonly #rate: number;
   #untilUs = clockUs();
 
-  /** @param rate packets a second; undefined: as many as the lcore takes. */
-  constructor(core: CoreExports, queue: number, rate: number | undefined) {
+  /**
+   * @param core the lcore's, which may be replaced
+   * @param rate packets a second; undefined: as many as the lcore takes
+   */
+  constructor(core: () => CoreExports, queue: number, rate: number | undefined) {
     this.#core = core;
     this.#queue = queue;
     this.#rate = (rate ?? 0) / 1e6;
@@ -30,16 +33,16 @@ export class GeneratorPump implements Pump {
   }
 
   receive(): number {
-    if (this.#rate === 0) return this.#core.generate(this.#queue, BURST);
+    if (this.#rate === 0) return this.#core().generate(this.#queue, BURST);
     const nowUs = clockUs();
     const due = Math.floor((nowUs - this.#untilUs) * this.#rate);
     if (due < LEAST) return 0;
     this.#untilUs += due / this.#rate;
-    return this.#core.generate(this.#queue, Math.min(due, BURST));
+    return this.#core().generate(this.#queue, Math.min(due, BURST));
   }
 
   transmit(): boolean {
-    this.#core.absorb(this.#queue);
+    this.#core().absorb(this.#queue);
     return false;
   }
 }

@@ -76,6 +76,16 @@ export function writeKernelQueue(views: MemoryViews, queue: number, lcore: numbe
   writeRecord(views, queue, lcore, QF_KERNEL, inside);
 }
 
+/**
+ * Touches the empty frames that a queue was given: what the kernel takes to find memory for them (milliseconds for a huge page) is not
+ * taken from an lcore in mid-forwarding, where its watchdog would have to wonder. Only while nobody uses the queue.
+ */
+export function touchFrames(views: MemoryViews, queue: number): void {
+  const { producer, descriptors, mask } = ringWords(views, queue, 'fill');
+  const given = Math.min(views.u32[producer] ?? 0, mask + 1);
+  for (let slot = 0; slot < given; slot++) views.u8[FRAMES + (views.u32[descriptors + slot * 2] ?? 0)] = 0;
+}
+
 /** Indices are u32 that run freely: their difference modulo 2^32. */
 const distance = (producer: number, consumer: number): number => (producer - consumer) >>> 0;
 

@@ -52,7 +52,7 @@ function run(lcore: number): void {
   while (Atomics.load(words, B_STOP) === 0) {
     const wanted = Atomics.load(words, B_CONFIG);
     for (let message = receiveMessageOnPort(data.configuration); message !== undefined; message = receiveMessageOnPort(data.configuration)) {
-      queues = (message.message as LcoreConfiguration).queues;
+      queues = (message.message as LcoreConfiguration).queues ?? queues;
     }
     const other = queues.find(({ driver }) => driver !== 'af_xdp');
     if (other !== undefined) throw new Error(`queue ${other.queue} is of driver ${other.driver}: the C twin serves af_xdp`);
