@@ -4,7 +4,10 @@ import type { State } from '../../proto/dataplane.ts';
 import { LAYOUT_VERSION } from '../../wasm-core/layout.ts';
 import { Announcer } from './announcer.ts';
 import { Control } from './control.ts';
-import { CORE_FILE, instantiate, loadCore, type CoreExports } from './core.ts';
+import type { InstalledCore } from './core-build.ts';
+import type { TrustedKeys } from './core-signature.ts';
+import { CoreUpgrade } from './core-upgrade.ts';
+import { instantiate, type CoreExports } from './core.ts';
 import { Counters } from './counters.ts';
 import { Epochs } from './epochs.ts';
 import { LCORE_PROGRAM, Lcores } from './lcores.ts';
@@ -21,6 +24,9 @@ const UPKEEP_MS = 1000;
 export interface ApplianceOptions {
   readonly profile: Profile;
   readonly stateDirectory: string;
+  readonly installed: InstalledCore;
+  /** Who may sign a core that replaces it. */
+  readonly keys: TrustedKeys | undefined;
   readonly allowFaults: boolean;
   readonly lcoreProgram?: URL;
   readonly log: Logger;
@@ -34,10 +40,10 @@ export class Appliance {
   readonly ports: PortManager;
   readonly control: Control;
   readonly counters: Counters;
+  readonly upgrade: CoreUpgrade;
   readonly profile: Profile;
   readonly allowFaults: boolean;
   readonly log: Logger;
-  readonly #coreSha256: string;
   readonly #stateLog: StateLog;
   /** What the state log held, until it is replayed. */
   #entries: readonly Buffer[];
@@ -46,15 +52,14 @@ export class Appliance {
   #upkeep: NodeJS.Timeout | undefined;
 
   /** Reserves the memory and reads the state log. @throws Error that says what to do */
-  constructor({ profile, stateDirectory, allowFaults, lcoreProgram = LCORE_PROGRAM, log }: ApplianceOptions) {
+  constructor({ profile, stateDirectory, installed, keys, allowFaults, lcoreProgram = LCORE_PROGRAM, log }: ApplianceOptions) {
     this.profile = profile;
     this.allowFaults = allowFaults;
     this.log = log;
-    const { module, sha256 } = loadCore(CORE_FILE);
-    this.#coreSha256 = sha256;
+    const { module } = installed.running;
     this.views = createMemory();
     useHugePages(this.views);
-    this.core = instantiate(module, this.views.memory);
+    this.core = { ...instantiate(module, this.views.memory) }; // an upgrade replaces its functions
     writeLimits(this.views, profile);
     if (this.core.init() !== 0) throw new Error('the core does not know this memory map: build core and host from one tree (`npm run build`)');
     this.core.poolInit(profile.tables.frames);
@@ -71,6 +76,7 @@ export class Appliance {
     this.control = new Control({ ...common, names: this.names, stateLog });
     this.control.onBindings = () => this.ports.bind(this.names.bindings());
     this.counters = new Counters(this.views, this.names, profile);
+    this.upgrade = new CoreUpgrade({ installed, keys, stateDirectory, memory: this.views.memory, core: this.core, lcores: this.lcores, log });
   }
 
   /** Headless start: the last good state is live before the ports come up, whoever else may answer later. */
@@ -103,7 +109,7 @@ export class Appliance {
     const totals = Object.fromEntries(Object.entries(RECORD_KINDS).map(([kind, { name }]) => [name, this.core.total(Number(kind)) >>> 0]));
     return {
       stateId, version, layoutVersion: LAYOUT_VERSION, profile: this.profile.name, kind: this.profile.kind, restored: this.#restored,
-      coreSha256: this.#coreSha256, startedMs: this.#startedMs, totals, pid: process.pid,
+      coreSha256: this.upgrade.running.sha256, startedMs: this.#startedMs, totals, pid: process.pid,
     };
   }
 }

@@ -4,25 +4,24 @@
  */
 import { definitionOf } from '../../proto/load.ts';
 import { Dataplane, type ApplyRequest } from '../../proto/dataplane.ts';
-import type { Ack, EndResync, Refusal, Update } from '../../proto/sync.ts';
-import { COMMAND, LCORE_CONTROL, RESULTS } from '../../wasm-core/layout.ts';
+import type { Ack, Batch, EndResync, Refusal, Update } from '../../proto/sync.ts';
+import { LCORE_CONTROL, RESULTS } from '../../wasm-core/layout.ts';
 import {
-  RECORD_ECMP, RECORD_FLOATING_IP, RECORD_INTERFACE, RECORD_LABEL, RECORD_NEXTHOP, RECORD_ROUTE, RECORD_VRF, RESULT_OK,
+  RECORD_ECMP, RECORD_FLOATING_IP, RECORD_INTERFACE, RECORD_LABEL, RECORD_NEXTHOP, RECORD_ROUTE, RECORD_VRF,
 } from '../../wasm-core/records.ts';
 import type { Announcer } from './announcer.ts';
+import { applyBatch, faultOf } from './apply.ts';
 import type { CoreExports } from './core.ts';
 import { writeClock } from './clock.ts';
 import type { Epochs } from './epochs.ts';
 import type { Logger } from './log.ts';
 import type { MemoryViews } from './memory.ts';
 import type { Names } from './names.ts';
-import { RECORD_KINDS, refusalText } from './results.ts';
+import { RECORD_KINDS } from './results.ts';
 import { snapshot } from './snapshot.ts';
 import type { StateLog } from './state-log.ts';
 
-/** Records that are applied at once; the event loop (watchdog, other calls) gets its turn between chunks. */
-const CHUNK_RECORDS = 8192;
-/** Longest time without such a turn. */
+/** Longest time without the event loop (watchdog, other calls) having its turn between chunks of records. */
 const TURN_MS = 3;
 /** A sweep of more than this share of a table of at least GUARD_RECORDS needs `force`. */
 const GUARD_SHARE = 0.5;
@@ -134,7 +133,7 @@ export class Control {
     if (fault !== undefined) return this.#ack(update.nonce, fault);
     const refusals: Refusal[] = [];
     this.#lastTurn = performance.now();
-    for (const [index, batch] of update.batches.entries()) await this.#applyBatch(batch.kind, batch.count, batch.records, index, refusals);
+    for (const [index, batch] of update.batches.entries()) await this.#applyBatch(batch, index, refusals);
     await this.#publish();
     const named = this.#options.names.take(update.names);
     if (named || update.batches.some(({ kind }) => kind === RECORD_INTERFACE)) this.onBindings();
@@ -143,21 +142,11 @@ export class Control {
     return { ...this.#ack(update.nonce, ''), refusals };
   }
 
-  async #applyBatch(kind: number, count: number, records: Buffer, index: number, refusals: Refusal[]): Promise<void> {
+  async #applyBatch(batch: Batch, index: number, refusals: Refusal[]): Promise<void> {
     const { views, core } = this.#options;
-    const size = RECORD_KINDS[kind]?.size ?? 0;
-    for (let first = 0; first < count; first += CHUNK_RECORDS) {
-      const length = Math.min(CHUNK_RECORDS, count - first);
-      views.u8.set(records.subarray(first * size, (first + length) * size), COMMAND);
-      const refused = core.apply(kind, length);
-      if (kind === RECORD_ROUTE) this.announcer?.collect();
-      for (let i = 0, left = refused; left > 0 && i < length; i++) {
-        const code = views.u8[RESULTS + i] ?? RESULT_OK;
-        if (code === RESULT_OK) continue;
-        left--;
-        const record = records.subarray((first + i) * size, (first + i + 1) * size);
-        refusals.push({ batch: index, record: first + i, code, reason: refusalText(kind, record, code) });
-      }
+    for (const refused of applyBatch(views, core, batch)) {
+      if (batch.kind === RECORD_ROUTE) this.announcer?.collect();
+      for (const refusal of refused) refusals.push({ batch: index, ...refusal });
       if (performance.now() - this.#lastTurn > TURN_MS) await this.#giveTurn();
     }
   }
@@ -238,14 +227,4 @@ export class Control {
     await new Promise((resolve) => setImmediate(resolve));
     this.#lastTurn = performance.now();
   }
-}
-
-/** Why an update cannot be taken at all: then nothing of it is. */
-function faultOf(update: Update): string | undefined {
-  for (const [index, { kind, count, records }] of update.batches.entries()) {
-    const known = RECORD_KINDS[kind];
-    if (known === undefined) return `batch ${index}: there is no record kind ${kind}; ${Object.keys(RECORD_KINDS).join(', ')} are known`;
-    if (records.length !== count * known.size) return `batch ${index}: ${count} records of ${known.size} bytes (${known.name}) are ${count * known.size} bytes, not ${records.length}`;
-  }
-  return undefined;
 }

@@ -1,13 +1,15 @@
-/** The Dataplane service on a unix socket: the agent's side of the data plane. proto/dataplane.proto */
+/** The Dataplane service on a unix socket: the agent's side of the data plane. proto/dataplane.proto; beside it the ForwardingCore service. */
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { addService, createServer, definitionOf, listen, rpcError, unixAddress, type Draft, type Handlers } from '../../proto/load.ts';
+import { ForwardingCore } from '../../proto/core.ts';
 import { Dataplane, type ApplyReply, type ApplyRequest, type DataplaneMethods, type PortState as PortStateMessage } from '../../proto/dataplane.ts';
 import { FRAME_CAPACITY, MAX_INTERFACES } from '../../wasm-core/layout.ts';
 import { PortProblem } from '../ports/port.ts';
 import type { Appliance } from './appliance.ts';
+import { coreHandlers } from './core-service.ts';
 import { readDropLog } from './drop-log.ts';
 import type { PortState } from './port-manager.ts';
 import { tableRows } from './tables.ts';
@@ -24,6 +26,7 @@ export async function serve(appliance: Appliance, socketPath: string): Promise<(
   await removeStaleSocket(socketPath);
   const server = createServer();
   addService(server, Dataplane, handlersOf(appliance), definitionWithRaw());
+  addService(server, ForwardingCore, coreHandlers(appliance.upgrade));
   const umask = process.umask(0o177); // never open to others, not even for a moment
   try {
     await listen(server, unixAddress(socketPath), grpc.ServerCredentials.createInsecure());

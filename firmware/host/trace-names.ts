@@ -12,7 +12,14 @@ export type TraceNames = {
   floatingIps?: ReadonlyMap<string, string>;
 };
 
-export type Tables = { view: DataView; bytes: Uint8Array; names: TraceNames };
+/** What a sentence speaks of, by its number in the tables; floating IPs by their address, routes by VRF and prefix. */
+export type Mention =
+  | { readonly of: 'interface' | 'vrf' | 'nexthop'; readonly id: number }
+  | { readonly of: 'floatingIp'; readonly address: string }
+  | { readonly of: 'route'; readonly vrf: number; readonly prefix: string };
+
+/** `mentions`: what has been spoken of, for whoever wants to know. */
+export type Tables = { view: DataView; bytes: Uint8Array; names: TraceNames; mentions?: Mention[] };
 
 const named = (names: ReadonlyMap<number, string> | undefined, id: number, what: string): string => {
   const name = names?.get(id);
@@ -20,15 +27,18 @@ const named = (names: ReadonlyMap<number, string> | undefined, id: number, what:
 };
 
 export function interfaceName(t: Tables, id: number): string {
+  t.mentions?.push({ of: 'interface', id });
   return named(t.names.interfaces, id, 'interface');
 }
 
 export function vrfName(t: Tables, id: number): string {
+  t.mentions?.push({ of: 'vrf', id });
   const name = t.names.vrfs?.get(id);
   return name === undefined ? `VRF ${id}` : `VRF ${name}`;
 }
 
 export function floatingIpName(t: Tables, address: string): string {
+  t.mentions?.push({ of: 'floatingIp', address });
   const name = t.names.floatingIps?.get(address);
   return name === undefined ? address : `${address} (${name})`;
 }
@@ -75,15 +85,22 @@ function kindText(t: Tables, id: number): string {
 
 /** "next hop 7 (gateway-1): tunnel MPLS over GRE to 10.0.0.1, label 17, out of fabric". */
 export function nexthopText(t: Tables, id: number): string {
+  t.mentions?.push({ of: 'nexthop', id });
   const name = t.names.nexthops?.get(id);
   return `next hop ${id}${name === undefined ? '' : ` (${name})`}: ${kindText(t, id)}`;
 }
 
-/** "0.0.0.0/0 → next hop 7: …" of a match in event arguments 2 to 4, or "no route". */
+/** "0.0.0.0/0", the prefix of a match in event arguments 1 to 4 that there is. */
+export function matchedPrefix(t: Tables, args: readonly number[]): string {
+  const prefix = `${wordText(args[2] ?? 0)}/${(args[3] ?? 0) - 1}`;
+  t.mentions?.push({ of: 'route', vrf: args[1] ?? 0, prefix });
+  return prefix;
+}
+
+/** "0.0.0.0/0 → next hop 7: …" of a match in event arguments 1 to 4, or "no route". */
 export function matchText(t: Tables, args: readonly number[]): string {
-  const length = args[3] ?? 0;
-  if (length === 0) return 'no route';
-  return `${wordText(args[2] ?? 0)}/${length - 1} → ${nexthopText(t, args[4] ?? 0)}`;
+  if ((args[3] ?? 0) === 0) return 'no route';
+  return `${matchedPrefix(t, args)} → ${nexthopText(t, args[4] ?? 0)}`;
 }
 
 /** MAC from two argument words. */

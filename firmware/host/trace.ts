@@ -14,14 +14,14 @@ import { addressText, frameSummary, icmpText, ipv4Summary, macText, packetSummar
 import { dropCode, dropName, dropSentence, dropText, isConsumed } from './trace-drops.ts';
 import { readTrace, wordText, type TraceEvent } from './trace-events.ts';
 import {
-  argumentMac, floatingIpName, interfaceAt, interfaceName, matchText, nexthopKind, nexthopText, vrfName, type Tables, type TraceNames,
+  argumentMac, floatingIpName, interfaceAt, interfaceName, matchedPrefix, matchText, nexthopKind, nexthopText, vrfName, type Mention, type Tables, type TraceNames,
 } from './trace-names.ts';
 
-export type { TraceNames } from './trace-names.ts';
+export type { Mention, TraceNames } from './trace-names.ts';
 
-export type TraceStep = { depth: number; node: string; text: string };
+export type TraceStep = { depth: number; node: string; text: string; mentions: readonly Mention[] };
 
-/** As TraceReply of proto/dataplane.proto. */
+/** As TraceReply of proto/dataplane.proto, whose steps have no mentions. */
 export type Trace = {
   text: string;
   steps: TraceStep[];
@@ -104,7 +104,7 @@ function candidate(t: Tables, step: Step): string {
   const native = nativeLength(step);
   const length = event.args[3]!;
   const compared = native === 0 ? 'there is no native route' : length > native ? `longer than the native /${native - 1}` : `not longer than the native /${native - 1}`;
-  return `floating IP ${floatingIpName(t, wordText(event.args[5]!))} in ${vrfName(t, event.args[1]!)}: ${length === 0 ? 'no route' : `${wordText(event.args[2]!)}/${length - 1}, ${compared}`}`;
+  return `floating IP ${floatingIpName(t, wordText(event.args[5]!))} in ${vrfName(t, event.args[1]!)}: ${length === 0 ? 'no route' : `${matchedPrefix(t, event.args)}, ${compared}`}`;
 }
 
 /** Public address of the lane or record that translates the source. */
@@ -250,14 +250,15 @@ function write(t: Tables, branch: Branch, depth: number, steps: TraceStep[]): vo
   branch.events.forEach((event, index) => {
     if (event.node !== 'drop') { // the sentence of the node where it died has told it
       const step = { event, before: branch.events[index - 1], next: branch.events.slice(index + 1).find((e) => e.kind === L.TEK_PASS), branch, index };
-      steps.push({ depth, node: event.node, text: sentence(t, step) });
+      const mentions: Mention[] = [];
+      steps.push({ depth, node: event.node, text: sentence({ ...t, mentions }, step), mentions });
     }
     if (event.node === 'icmp-error') for (const child of branch.children) if (child.after === index) write(t, child.branch, depth + 1, steps);
   });
   // Pieces go their ways after the first one.
   const pieces = branch.children.filter((c) => branch.events[c.after]?.node === 'fragment');
   pieces.forEach((piece, i) => {
-    steps.push({ depth, node: 'fragment', text: `piece ${i + 2} of ${pieces.length + 1}` });
+    steps.push({ depth, node: 'fragment', text: `piece ${i + 2} of ${pieces.length + 1}`, mentions: [] });
     write(t, piece.branch, depth + 1, steps);
   });
 }
@@ -294,6 +295,6 @@ export function formatTrace(memory: { view: DataView; bytes: Uint8Array }, names
   const verdict = verdictOf(t, root?.events ?? []);
   const width = Math.max(0, ...steps.map((s) => 2 * s.depth + s.node.length)) + 2;
   const lines = steps.map((s) => `${`${'  '.repeat(s.depth)}${s.node}`.padEnd(width)}${s.text}`.trimEnd());
-  const title = { depth: 0, node: interfaceName(t, iface), text: frameSummary(frame) };
+  const title = { depth: 0, node: interfaceName(t, iface), text: frameSummary(frame), mentions: [] };
   return { text: [`${title.node}: ${title.text}`, ...lines, verdictText(verdict)].join('\n'), steps: [title, ...steps], ...verdict };
 }

@@ -2,6 +2,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { Appliance, type ApplianceMethods } from '../../proto/appliance.ts';
 import { Config, type ConfigMethods } from '../../proto/config.ts';
+import { ForwardingCore, type ForwardingCoreMethods } from '../../proto/core.ts';
 import { Dataplane, type DataplaneMethods, type TableReply, type TableRequest } from '../../proto/dataplane.ts';
 import { createClient, unixAddress, type Client, type Draft, type Service } from '../../proto/load.ts';
 import { Routing, type RoutingMethods } from '../../proto/routing.ts';
@@ -44,10 +45,17 @@ function credentialsFor(context: Context, role: 'appliance' | 'controller', name
   }
 }
 
-export function openAppliance(options: GlobalOptions): Client<ApplianceMethods> {
+export const openAppliance = (options: GlobalOptions): Client<ApplianceMethods> => applianceClient(options, Appliance);
+
+/** The forwarding core of an appliance, or of a data plane directly. */
+export function openCore(options: GlobalOptions): Client<ForwardingCoreMethods> {
+  return options.socket === undefined ? applianceClient(options, ForwardingCore) : createClient(ForwardingCore, unixAddress(options.socket), grpc.credentials.createInsecure());
+}
+
+function applianceClient<M>(options: GlobalOptions, service: Service<M>): Client<M> {
   const context = withOverrides(options);
   const { address, name } = applianceOf(options.on, context);
-  return createClient(Appliance, address, credentialsFor(context, 'appliance', name));
+  return createClient(service, address, credentialsFor(context, 'appliance', name));
 }
 
 export function openDataplane(socket: string): Client<DataplaneMethods> {

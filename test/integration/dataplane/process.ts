@@ -22,6 +22,8 @@ export interface ProcessOptions {
   /** Words before the command: a network namespace. */
   readonly within?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Further arguments. */
+  readonly args?: readonly string[];
   /** Another program with the same arguments. */
   readonly program?: URL;
 }
@@ -46,7 +48,7 @@ export class DataplaneProcess {
     const profile = join(directory, 'profile.json');
     writeFileSync(profile, JSON.stringify({ ...JSON.parse(readFileSync(PROFILE, 'utf8')) as object, ...options.profile }));
     const [program = process.execPath, ...args] = [...(options.within ?? []), process.execPath, fileURLToPath(options.program ?? PROGRAM)];
-    const child = spawn(program, [...args, '--profile', profile, '--state', join(directory, 'state'), '--socket', join(directory, 'dataplane.sock'), '--allow-faults'], {
+    const child = spawn(program, [...args, '--profile', profile, '--state', join(directory, 'state'), '--socket', join(directory, 'dataplane.sock'), '--allow-faults', ...(options.args ?? [])], {
       stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...options.env },
     });
     const started = new DataplaneProcess(directory, child);
