@@ -10,19 +10,13 @@ export interface GobgpApiMethods {
   /** Changes of the RIB, answered once the client has ended the stream. What follows a wrong path is lost without a word of which
    * one it was. */
   addPathStream: ClientStream<AddPathStreamRequest, Empty>;
-  watchEvent: ServerStream<WatchEventRequest, WatchEventResponse>;
+  /** From now on, and again when it loses the connection, it reports by BMP (RFC 7854) to this address. */
+  addBmp: Unary<AddBmpRequest, Empty>;
 }
 export const GobgpApi: Service<GobgpApiMethods> = { file: 'gobgp.proto', name: 'apipb.GobgpApi' };
 
-/** Stands for google.protobuf.Empty, and the next one for google.protobuf.Any: the same on the wire, where a message bears no
- * name. Libraries treat the real Any in ways of their own; here it stays two plain fields. */
+/** Stands for google.protobuf.Empty: the same on the wire, where a message bears no name. */
 export interface Empty {}
-
-export interface Any {
-  /** type.googleapis.com/apipb.NAME */
-  typeUrl: string;
-  value: Buffer;
-}
 
 export interface StartBgpRequest {
   global: Global | null;
@@ -184,128 +178,20 @@ export interface AddPathStreamRequest {
 export type TableType = 'GLOBAL';
 
 export interface Path {
-  nlri: Any | null;
-  pattrs: Any[];
   isWithdraw: boolean;
   family: Family | null;
-  sourceAsn: number;
-  /** router id of the peer */
-  sourceId: string;
-  stale: boolean;
-  neighborIp: string;
-  /** the NLRI as BGP writes it; goes before `nlri` */
+  /** NLRI and attributes as BGP writes them */
   nlriBinary: Buffer;
   pattrsBinary: Buffer[];
 }
 
-export interface WatchEventRequest {
-  peer: WatchEventRequestPeer | null;
-  table: WatchEventRequestTable | null;
-}
-
-export interface WatchEventRequestPeer {}
-
-export interface WatchEventRequestTable {
-  filters: WatchEventRequestTableFilter[];
-}
-
-export interface WatchEventRequestTableFilter {
-  type: WatchEventRequestTableFilterType;
-  /** what is there already, first */
-  init: boolean;
-}
-
-export type WatchEventRequestTableFilterType = 'BEST' | 'ADJIN' | 'POST_POLICY';
-
-export interface WatchEventResponse {
-  peer?: WatchEventResponsePeerEvent;
-  table?: WatchEventResponseTableEvent;
-  event?: 'peer' | 'table';
-}
-
-export interface WatchEventResponsePeerEvent {
-  type: WatchEventResponsePeerEventType;
-  peer: Peer | null;
-}
-
-export type WatchEventResponsePeerEventType = 'UNKNOWN' | 'INIT' | 'END_OF_INIT' | 'STATE';
-
-/** Each a Path, as it lies on the wire: there are many, and decode.ts opens of them what we need. */
-export interface WatchEventResponseTableEvent {
-  paths: Buffer[];
-}
-
-export interface LabeledVPNIPAddressPrefix {
-  labels: number[];
-  rd: Any | null;
-  prefixLen: number;
-  prefix: string;
-}
-
-export interface RouteDistinguisherTwoOctetASN {
-  admin: number;
-  assigned: number;
-}
-
-export interface RouteDistinguisherIPAddress {
-  admin: string;
-  assigned: number;
-}
-
-export interface RouteDistinguisherFourOctetASN {
-  admin: number;
-  assigned: number;
-}
-
-export interface OriginAttribute {
-  origin: number;
-}
-
-export interface AsPathAttribute {
-  segments: AsSegment[];
-}
-
-export interface AsSegment {
-  /** 1 set, 2 sequence */
-  type: number;
-  numbers: number[];
-}
-
-export interface MultiExitDiscAttribute {
-  med: number;
-}
-
-export interface LocalPrefAttribute {
-  localPref: number;
-}
-
-export interface MpReachNLRIAttribute {
-  nextHops: string[];
-}
-
-export interface ExtendedCommunitiesAttribute {
-  communities: Any[];
-}
-
-export interface TwoOctetAsSpecificExtended {
-  /** 2: route target */
-  subType: number;
-  asn: number;
-  localAdmin: number;
-}
-
-export interface IPv4AddressSpecificExtended {
-  subType: number;
+export interface AddBmpRequest {
   address: string;
-  localAdmin: number;
+  port: number;
+  /** routes before or after policies */
+  policy: AddBmpRequestPolicy;
+  /** what it calls itself there */
+  sysName: string;
 }
 
-export interface FourOctetAsSpecificExtended {
-  subType: number;
-  asn: number;
-  localAdmin: number;
-}
-
-export interface EncapExtended {
-  tunnelType: number;
-}
+export type AddBmpRequestPolicy = 'PRE' | 'POST';

@@ -111,10 +111,10 @@ test('routes of its VRF come in with label, target, next hop; and go', async () 
 test('a session that flaps loses nothing on either side', async () => {
   await engine.announce({ announce: [pathOf(FIP)], withdraw: [] });
   await atFrr(FIP);
-  const sessions: string[] = [];
-  engine.on('session', ({ state }) => sessions.push(state));
+  const sessions: boolean[] = [];
+  engine.on('session', ({ up }) => sessions.push(up));
   await frr.show('clear bgp *');
-  await until('the session comes back', () => sessions.includes('established'));
+  await until('the session comes back', () => sessions.includes(true));
   await established();
   assert.is((await atFrr(FIP)).stale, false);
   await until('192.0.2.0/24 again', () => received('192.0.2.0/24'));
@@ -125,7 +125,7 @@ test('state: the peer is established, has told everything, restarts gracefully',
   assert.equal([peer!.address, peer!.state, peer!.routerId], [address(link.router), 'established', link.router]);
   assert.ok(peer!.establishedSince > 0);
   const [vpn] = peer!.families;
-  assert.equal({ ...vpn, received: 0, advertised: 0 }, { family: 'ipv4-vpn', received: 0, advertised: 0, endOfRib: true, gracefulRestart: true });
+  assert.equal({ ...vpn, received: 0, accepted: 0, advertised: 0 }, { family: 'ipv4-vpn', received: 0, accepted: 0, advertised: 0, endOfRib: true, gracefulRestart: true });
 });
 
 test('a peer that is taken away takes its routes with it; another password keeps it away', async () => {

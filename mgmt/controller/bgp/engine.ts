@@ -13,6 +13,7 @@ import { formatAddress } from '../model/address.ts';
 import { AdjRibIn, type ReceivedChange } from './adj-rib-in.ts';
 import { Daemon } from './daemon.ts';
 import { Gobgp } from './gobgp.ts';
+import { MonitoringPort } from './monitoring-port.ts';
 import { vpnKey, type PathChanges, type PeerSettings, type PeerStatus, type ReceivedPath, type Speaker, type VpnKey, type VpnPath } from './types.ts';
 import { checkKey, checkPath, checkPeer, checkSpeaker, describeKey, isTarget, BgpRefusal } from './validate.ts';
 
@@ -32,6 +33,8 @@ const SWEEP_MS = 200;
  */
 const SETTLED_MS = 8000;
 const QUIET_MS = 2000;
+/** Where the speaker listens on every address. */
+const LOOPBACK = '127.0.0.1';
 /** Of a peer that restarts without saying how long it may take. */
 const DEFAULT_RESTART_S = 120;
 
@@ -46,7 +49,7 @@ export interface BgpEngineOptions {
 interface Events {
   /** Routes that came, changed or went, in the order of their coming. */
   received: [readonly ReceivedChange[]];
-  session: [{ peer: number; state: PeerStatus['state'] }];
+  session: [{ peer: number; up: boolean }];
   /** The engine has all our routes and peers. */
   up: [];
   /** It is gone; a new one starts. Peers keep our routes, we keep theirs. */
@@ -67,6 +70,8 @@ export class BgpEngine extends EventEmitter<Events> {
   /** What the engine of now has been told. */
   #told: { peers: Map<number, PeerSettings>; targets: ReadonlySet<string> } = { peers: new Map(), targets: new Set() };
   #speaker: Speaker | undefined;
+  /** Where engines report, one after the other. */
+  #port: MonitoringPort | undefined;
   #daemon: Daemon | undefined;
   /** Set while the engine has what it shall have, up to `#changed`. */
   #gobgp: Gobgp | undefined;
@@ -111,6 +116,8 @@ export class BgpEngine extends EventEmitter<Events> {
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
     await this.#running;
+    this.#port?.close();
+    this.#port = undefined;
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the BGP engine was stopped'));
   }
 
@@ -192,7 +199,8 @@ export class BgpEngine extends EventEmitter<Events> {
       if (JSON.stringify(peer) === JSON.stringify(this.#peers.get(address))) continue;
       this.#told.peers.delete(address);
       await gobgp.deletePeer(address);
-      if (!this.#peers.has(address)) this.#emitReceived(this.rib.drop(address));
+      this.#sessionChanged(address, false);
+      this.#emitReceived(this.rib.drop(address));
     }
     for (const [address, peer] of [...this.#peers]) {
       if (this.#told.peers.has(address)) continue;
@@ -228,7 +236,7 @@ export class BgpEngine extends EventEmitter<Events> {
       if (this.#gobgp) this.#lostAt = Date.now();
       this.#gobgp = undefined;
       if (this.#stopping) return;
-      this.rib.markStale();
+      this.rib.engineLost();
       this.#establishedAt.clear();
       this.#heardAt.clear();
       failures = performance.now() - began >= LASTING_MS ? 0 : failures + 1;
@@ -265,19 +273,17 @@ export class BgpEngine extends EventEmitter<Events> {
 
   async #fill(gobgp: Gobgp, daemon: Daemon): Promise<void> {
     const speaker = this.#speaker!;
-    await gobgp.start(speaker);
-    gobgp.watch({
+    const [port] = await Promise.all([this.#listen(), gobgp.start(speaker)]);
+    await gobgp.watch(port, speaker, {
       received: (paths) => {
         for (const { peer } of paths) this.#heardAt.set(peer, performance.now());
         this.#emitReceived(this.rib.apply(paths.filter(({ peer }) => this.#peers.has(peer))));
       },
-      session: (peer, state) => {
-        if (state === 'established') this.#establishedAt.set(peer, performance.now());
-        else this.#establishedAt.delete(peer);
-        this.emit('session', { peer, state });
+      session: (peer, up) => {
+        if (this.#peers.has(peer)) this.#sessionChanged(peer, up);
       },
     }, (why) => {
-      this.#options.log.debug({ why }, 'BGP engine broke its stream of events');
+      this.#options.log.debug({ why }, 'BGP engine broke off its reports');
       void daemon.kill();
     });
     this.#changed = new Map([...this.#paths].map(([id, path]) => [id, { key: path, path }]));
@@ -294,6 +300,12 @@ export class BgpEngine extends EventEmitter<Events> {
     this.#ended = '';
     this.emit('up');
     void this.#pump();
+  }
+
+  /** An address that the engine has: one of its sessions', as a VRF need have no loopback address. */
+  async #listen(): Promise<MonitoringPort> {
+    const [address] = this.#speaker!.addresses;
+    return this.#port ??= await MonitoringPort.open(this.#options.launcher, address === undefined ? LOOPBACK : formatAddress(address));
   }
 
   /** An engine that does not answer is worth as much as none. */
@@ -355,26 +367,55 @@ export class BgpEngine extends EventEmitter<Events> {
 
   // ---- routes in -------------------------------------------------------------------------------------------------------------
 
-  /** Takes away what peers had told the last engine and did not tell this one, or not in time. */
+  #sessionChanged(peer: number, up: boolean): void {
+    if (up) this.#establishedAt.set(peer, performance.now());
+    else this.#establishedAt.delete(peer);
+    this.rib.setSession(peer, up);
+    this.emit('session', { peer, up });
+    if (!up) void this.#sweep();
+  }
+
+  /** Takes away what peers do not tell again. */
   async #sweep(): Promise<void> {
     if (this.rib.stale.size === 0) return;
     const gobgp = this.#gobgp;
-    const statuses = await this.peers();
+    const told = await gobgp?.peers().catch(() => []);
     if (this.#gobgp !== gobgp) return;
-    for (const { address, state, families } of statuses) {
-      if (!this.rib.stale.has(address)) continue;
-      const vpn = families.find(({ family }) => family === 'ipv4-vpn');
-      const since = (times: ReadonlyMap<number, number>, missing: number): number => performance.now() - (times.get(address) ?? missing);
-      const told = state === 'established' && vpn?.endOfRib === true && this.rib.freshOf(address) >= vpn.received
-        && since(this.#establishedAt, Infinity) >= SETTLED_MS && since(this.#heardAt, 0) >= QUIET_MS;
-      const late = Date.now() - this.#lostAt >= (this.#peers.get(address)?.restartTime || DEFAULT_RESTART_S) * 1000;
-      if (!told && !late) continue;
-      if (late) this.#options.log.warn({ peer: formatAddress(address) }, 'BGP peer did not come back in time; its routes go');
-      this.#emitReceived(this.rib.sweep(address));
+    const statuses = new Map((told ?? []).map((status) => [status.address, status]));
+    for (const address of [...this.rib.stale]) {
+      const status = statuses.get(address);
+      if (status && this.#hasForgotten(status)) this.#emitReceived(this.rib.sweep(address, 'of lost sessions'));
+      const late = Date.now() - this.#lostAt >= this.#restartMs(address);
+      if (!late && !(status && this.#hasToldAll(status))) continue;
+      const gone = this.rib.sweep(address, 'of former engines');
+      if (late && gone.length > 0) this.#options.log.warn({ peer: formatAddress(address), routes: gone.length }, 'BGP peer did not tell routes again in time; they go');
+      this.#emitReceived(gone);
     }
   }
+
+  /**
+   * Whether the engine has no more of a peer than what we heard in the session of now: it then knows nothing of sessions before, or
+   * no longer. As long as it waits for a peer that restarts gracefully it does.
+   */
+  #hasForgotten({ address, state, families }: PeerStatus): boolean {
+    const up = state === 'established';
+    if (up !== this.#establishedAt.has(address)) return false; // the report of it is on its way
+    if (up && this.#since(this.#heardAt, address, 0) < QUIET_MS && this.#since(this.#establishedAt, address, 0) < this.#restartMs(address)) return false;
+    return this.rib.freshOf(address) >= acceptedOf(families);
+  }
+
+  /** Whether a peer whose routes a former engine had has told all of them again. */
+  #hasToldAll({ address, state, families }: PeerStatus): boolean {
+    return state === 'established' && families.some(({ family, endOfRib }) => family === 'ipv4-vpn' && endOfRib) && this.rib.freshOf(address) >= acceptedOf(families)
+      && this.#since(this.#establishedAt, address, Infinity) >= SETTLED_MS && this.#since(this.#heardAt, address, 0) >= QUIET_MS;
+  }
+
+  #since(times: ReadonlyMap<number, number>, address: number, missing: number): number { return performance.now() - (times.get(address) ?? missing); }
+  #restartMs(address: number): number { return (this.#peers.get(address)?.restartTime || DEFAULT_RESTART_S) * 1000; }
 
   #emitReceived(changes: readonly ReceivedChange[]): void {
     if (changes.length > 0) this.emit('received', changes);
   }
 }
+
+const acceptedOf = (families: PeerStatus['families']): number => families.find(({ family }) => family === 'ipv4-vpn')?.accepted ?? 0;

@@ -1,10 +1,13 @@
 /** GoBGP's API in our words: the only file that speaks it. One object per life of the process. */
-import { credentials, type ClientReadableStream, type ClientWritableStream } from '@grpc/grpc-js';
+import { randomBytes } from 'node:crypto';
+import { credentials, type ClientWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { createClient, unixAddress, type Client, type Draft } from '../../../proto/load.ts';
-import { GobgpApi, type AddPathStreamRequest, type GobgpApiMethods, type Path, type Peer, type WatchEventResponse } from '../../../proto/gobgp.ts';
+import { GobgpApi, type AddPathStreamRequest, type Family as WireFamily, type GobgpApiMethods, type Path, type Peer } from '../../../proto/gobgp.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
-import { decodePath, familyOf, type DecodedPath } from './decode.ts';
+import type { BmpMessage } from './bmp.ts';
+import type { MonitoringPort } from './monitoring-port.ts';
+import { decodeUpdate, type DecodedPath } from './update.ts';
 import { FAMILIES, type Family, type PeerSettings, type PeerStatus, type Speaker, type VpnKey, type VpnPath } from './types.ts';
 import { encodeAttributes, encodeMembership, encodeMembershipAttributes, encodeNlri } from './wire.ts';
 
@@ -26,14 +29,14 @@ export interface Membership { readonly target: string; readonly wanted: boolean 
 
 export interface Watch {
   readonly received: (paths: readonly DecodedPath[]) => void;
-  /** A session came up or went down. */
-  readonly session: (peer: number, state: PeerStatus['state']) => void;
+  /** A session came up or went down, after and before what it told. */
+  readonly session: (peer: number, up: boolean) => void;
 }
 
 export class Gobgp {
   readonly #client: Client<GobgpApiMethods>;
   readonly #log: Logger;
-  #watch: ClientReadableStream<WatchEventResponse> | undefined;
+  #stopReports = (): void => {};
 
   constructor(socket: string, log: Logger) {
     this.#client = createClient(GobgpApi, unixAddress(socket), credentials.createInsecure(), CHANNEL);
@@ -86,44 +89,49 @@ export class Gobgp {
     await reply;
   }
 
-  /** From now on, and first what is there. Rejects never: a watch that breaks means that the engine is gone. */
-  watch({ received, session }: Watch, broken: (why: string) => void): void {
-    // What passed the policies, since only that tells of every loss: withdrawals, sessions that end, stale routes swept.
-    const call = this.#client.watchEvent({ peer: {}, table: { filters: [{ type: 'POST_POLICY', init: true }] } });
-    this.#watch = call;
-    // Each path is a message of its own: those that arrived together are told together.
-    let arrived: DecodedPath[] = [];
-    const tell = (): void => {
-      const told = arrived;
-      arrived = [];
-      if (told.length > 0 && this.#watch === call) received(told);
-    };
-    call.on('data', (event: WatchEventResponse) => {
-      if (event.table) {
-        const now = Date.now();
-        for (const bytes of event.table.paths) {
-          const path = decodePath(bytes, now);
-          if (path && arrived.push(path) === 1) setImmediate(tell);
-        }
-      } else if (event.peer?.type === 'STATE' || event.peer?.type === 'INIT') {
-        tell();
-        const address = parseAddress(event.peer.peer?.state?.neighborAddress ?? '');
-        if (address !== undefined) session(address, STATES[event.peer.peer!.state!.sessionState] ?? 'idle');
+  /**
+   * From now on. To be called before there are peers: of what was there before it tells, it later withdraws nothing.
+   *
+   * What peers told is reported as it came: the engine's other ways tell every route in a message of its own, some of them beside all
+   * others of the UPDATE that it came in, and what it writes after its policies costs it twice as much.
+   *
+   * @param broken the engine is gone.
+   * @throws when its reports do not reach us.
+   */
+  async watch(port: MonitoringPort, { asn, routerId }: Speaker, { received, session }: Watch, broken: (why: string) => void): Promise<void> {
+    const own = { asn, routerId };
+    const heard = (messages: readonly BmpMessage[]): void => {
+      const now = Date.now();
+      // Those that arrived together are told together.
+      let arrived: DecodedPath[] = [];
+      for (const message of messages) {
+        if (message.kind === 'update') for (const path of this.#decoded(message, own, now)) arrived.push(path);
+        if (message.kind !== 'session') continue;
+        if (arrived.length > 0) received(arrived);
+        arrived = [];
+        session(message.peer, message.up);
       }
-    });
-    const breaks = (why: string): void => {
-      if (this.#watch !== call) return;
-      this.#watch = undefined;
-      broken(why);
+      if (arrived.length > 0) received(arrived);
     };
-    call.on('error', (error) => breaks(error.message));
-    call.on('end', () => breaks('it ended'));
+    const systemName = randomBytes(16).toString('hex');
+    const calls = port.expect(systemName, { heard, broken }, CALL_MS);
+    await Promise.all([this.#client.addBmp({ address: port.address.host, port: port.address.port, policy: 'PRE', sysName: systemName }, deadline()), calls]);
+    this.#stopReports = await calls;
+  }
+
+  /** Nothing of what cannot be read: that is a fault of ours or the engine's, and must not end the session with everyone else. */
+  #decoded({ peer, fourByteAs, update }: BmpMessage & { kind: 'update' }, own: Pick<Speaker, 'asn' | 'routerId'>, now: number): readonly DecodedPath[] {
+    try {
+      return decodeUpdate(update, { peer, fourByteAs, own, now });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#log.error({ err: error, peer: formatAddress(peer), update: update.toString('hex') }, 'an UPDATE that the engine took cannot be read');
+      return [];
+    }
   }
 
   close(): void {
-    const watch = this.#watch;
-    this.#watch = undefined;
-    watch?.cancel();
+    this.#stopReports();
     this.#client.close();
     this.#log.debug('engine API closed');
   }
@@ -166,6 +174,11 @@ function peerMessage(peer: PeerSettings, restarting: boolean): Draft<Peer> {
   };
 }
 
+function familyOf(family: WireFamily | null): Family | undefined {
+  const found = Object.entries(FAMILIES).find(([, { afi, safi }]) => afi === family?.afi && safi === family.safi);
+  return found?.[0] as Family | undefined;
+}
+
 function statusOf(peer: Peer): PeerStatus {
   const { conf, state, timers, afiSafis } = peer;
   const established = state?.sessionState === 'ESTABLISHED';
@@ -178,7 +191,7 @@ function statusOf(peer: Peer): PeerStatus {
     flaps: state?.flops ?? 0,
     families: afiSafis.flatMap(({ state: its, mpGracefulRestart }) => {
       const family: Family | undefined = familyOf(its?.family ?? null);
-      return family && its ? [{ family, received: its.received, advertised: its.advertised, endOfRib: mpGracefulRestart?.state?.endOfRibReceived ?? false, gracefulRestart: mpGracefulRestart?.state?.received ?? false }] : [];
+      return family && its ? [{ family, received: its.received, accepted: its.accepted, advertised: its.advertised, endOfRib: mpGracefulRestart?.state?.endOfRibReceived ?? false, gracefulRestart: mpGracefulRestart?.state?.received ?? false }] : [];
     }),
   };
 }

@@ -187,7 +187,7 @@ export class BgpService {
     const started = new BgpEngine({ directory: join(directory, 'speaker'), launcher, log });
     started.restore(restored);
     started.on('received', (changes) => this.#hear(changes));
-    started.on('session', ({ peer, state }) => log.info({ peer: this.neighbor(peer)?.name, state }, 'BGP session'));
+    started.on('session', ({ peer, up }) => log.info({ peer: this.neighbor(peer)?.name, up }, 'BGP session'));
     started.on('up', () => { this.#problem = ''; });
     started.on('down', ({ why }) => { this.#problem = `the BGP speaker does not run: ${why}`; });
     started.on('refused', ({ why }) => { this.#problem = `a route is not announced: ${why}`; });

@@ -86,5 +86,6 @@ export interface PeerStatus {
   /** Milliseconds since 1970, 0 = never. */
   readonly establishedSince: number;
   readonly flaps: number;
-  readonly families: readonly { readonly family: Family; readonly received: number; readonly advertised: number; readonly endOfRib: boolean; readonly gracefulRestart: boolean }[];
+  /** Received: those too that went through us before. Accepted: those that are routes. */
+  readonly families: readonly { readonly family: Family; readonly received: number; readonly accepted: number; readonly advertised: number; readonly endOfRib: boolean; readonly gracefulRestart: boolean }[];
 }
