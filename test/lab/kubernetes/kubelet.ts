@@ -25,6 +25,8 @@ export interface KubeletOptions {
   network: CniNetwork;
   namespaces: Namespaces;
   log: (text: string) => void;
+  /** Is told each pod whose network is there, with the short name of its namespace, before anyone else is. */
+  attached?: (pod: Pod, namespace: string) => void;
 }
 
 /** A pod on this node, from its namespace to its end. */
@@ -118,6 +120,7 @@ export class Kubelet {
       }
     }
     if (!sandbox.result) return;
+    this.#options.attached?.(sandbox.pod, sandbox.name);
     await this.#serve(sandbox);
     const primary = sandbox.result.ips?.filter(({ interface: of = 0 }) => sandbox.result?.interfaces?.[of]?.name === sandbox.attachment.interfaceName || !sandbox.result?.interfaces) ?? [];
     await this.#running(sandbox.pod, primary.map(({ address }) => address.split('/')[0]!));

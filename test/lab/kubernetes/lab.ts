@@ -2,10 +2,12 @@
  * A whole cluster: Kubernetes' API server and its controllers, our controller, kube-manager, a gateway and two compute appliances, a
  * kubelet for each compute; opened in one call and taken down in one.
  */
+import { execFile } from 'node:child_process';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { createPki } from '../../../mgmt/pki/authority.ts';
 import type { Object as ConfigObject } from '../../../proto/config.ts';
 import type { Draft } from '../../../proto/load.ts';
@@ -17,13 +19,14 @@ import { ApiServer } from './api-server.ts';
 import { build, isBuilt } from './build.ts';
 import { CniNetwork } from './cni.ts';
 import { KubeManager } from './kube-manager.ts';
-import { Kubelet } from './kubelet.ts';
+import { Kubelet, type KubeletOptions } from './kubelet.ts';
 import { ClusterNetwork, COMPUTES, EXTERNAL, FABRIC, GATEWAY, type Box } from './network.ts';
 import { isReady, nameOf, type List, type Pod, type Service } from './objects.ts';
 import { Scheduler } from './scheduler.ts';
 import { until } from './until.ts';
 import type { Answer } from './web.ts';
 
+const execute = promisify(execFile);
 const WEB = fileURLToPath(new URL('web.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Routes of the floating IPs' networks, as the gateway's VRF of the Internet imports them. */
@@ -64,9 +67,10 @@ export class KubernetesLab {
    * Brings everything up until pods can be made.
    *
    * @param step is told what was done, and gets the seconds that it took
+   * @param options.attached as a kubelet's
    * @throws with the logs' ends; what had been started is taken down
    */
-  static async open(step: (what: string, seconds: number) => void = () => {}): Promise<KubernetesLab> {
+  static async open(step: (what: string, seconds: number) => void = () => {}, { attached }: Pick<KubeletOptions, 'attached'> = {}): Promise<KubernetesLab> {
     const timed = async (what: string, work: () => Promise<void>): Promise<void> => {
       const started = performance.now();
       await work();
@@ -75,11 +79,12 @@ export class KubernetesLab {
     if (!isBuilt()) await timed('kube-apiserver, built from source', build);
     const lab = new KubernetesLab(await freePorts(4));
     try {
+      await timed('CNI plugin', async () => { await execute(process.execPath, [join(ROOT, 'mgmt/cni/build.ts')]); });
       await timed('Kubernetes API server', async () => { lab.api = await ApiServer.start({ directory: join(lab.directory, 'kubernetes') }); });
       await timed('controller, with the underlay\'s objects', () => lab.#startController());
       await timed('a gateway and two compute appliances', () => lab.#startAppliances());
       await timed('kube-manager', () => lab.#startKubeManager());
-      await timed('kubelets and scheduler', () => lab.#startNodes());
+      await timed('kubelets and scheduler', () => lab.#startNodes(attached));
     } catch (error) {
       await lab.close({ keep: true });
       throw error;
@@ -173,10 +178,10 @@ export class KubernetesLab {
     this.kubeManager = await KubeManager.start({ directory: this.directory, api: this.api, controller: this.controller.address });
   }
 
-  async #startNodes(): Promise<void> {
+  async #startNodes(attached: KubeletOptions['attached']): Promise<void> {
     const log = (text: string): void => appendFileSync(join(this.directory, 'kubelets.log'), `${new Date().toISOString()} ${text}\n`);
     this.#kubelets = COMPUTES.map((box) => new Kubelet({
-      node: box.name, address: box.tunnel, client: this.api.client, namespaces: this.network.namespaces, log,
+      node: box.name, address: box.tunnel, client: this.api.client, namespaces: this.network.namespaces, log, ...(attached ? { attached } : {}),
       network: new CniNetwork({
         configuration: join(ROOT, 'deploy/cni/10-wrouter.conflist'), path: [join(ROOT, 'build/cni'), '/usr/lib/cni'], environment: { WROUTER_CNI_SOCKET: this.#cniSocket(box) },
         command: (program, args) => this.network.namespaces.command(box.name, program, args),
