@@ -5,30 +5,17 @@
 import { NHK_DISCARD, NHK_ECMP, NHK_INTERFACE, NHK_RECEIVE, NHK_RESOLVE, NHK_VRF, NHF_FIP } from '../../../wasm-core/layout.ts';
 import { MultiMap } from '../model/multi-map.ts';
 import type { Numbering } from '../routing/numbering.ts';
+import { remoteOf, tunnelKey, tunnelNumber } from '../routing/tunnel-key.ts';
 import { floatingKey, KeySet } from './keys.ts';
-import { tunnelKey, tunnelNumber, TunnelRecord, type Tunnel } from './tunnel.ts';
+import { Nexthops, type NexthopRecord } from './nexthops.ts';
+import { UnderlayKeys } from './tunnel.ts';
 import type { FloatingElement, InterfaceElement, LabelElement, Nexthop, Underlay, VrfSettings } from './types.ts';
 import { VrfInstance } from './vrf.ts';
 
 const GROUP = 'group ';
 export const FABRIC_VRF_ID = 0;
 
-export interface NexthopRecord {
-  readonly id: number;
-  readonly key: string;
-  readonly kind: number;
-  readonly flags: number;
-  readonly interface: number;
-  readonly remote: number;
-  readonly local: number;
-  readonly value: number;
-  readonly mac: number;
-  readonly mtu: number;
-  readonly gateway: number;
-  /** Of a group: next-hop ids, 0 = place-holder; their number is its value. */
-  readonly slots: readonly number[];
-  references: number;
-}
+type Tunnel = Extract<Nexthop, { kind: 'tunnel' }>;
 interface GroupRecord extends NexthopRecord { slots: readonly number[] }
 
 /** What refers to others is by number here. */
@@ -39,12 +26,13 @@ export interface FloatingRecord { readonly element: FloatingElement; readonly vr
 export class Appliance {
   readonly name: string;
   #underlay: Underlay;
+  #underlayKeys: UnderlayKeys;
   /** Of the transaction that changed it last. */
   version = 0;
   readonly vrfs = new Map<number, VrfRecord>();
   readonly instances = new Map<string, VrfInstance>();
   readonly interfaces = new Map<number, InterfaceRecord>();
-  readonly nexthops = new Map<number, NexthopRecord>();
+  readonly nexthops: Nexthops;
   readonly labels = new Map<number, { readonly key: string; readonly nexthop: number }>();
   readonly floating = new Map<string, FloatingRecord>();
   /** Those that have a name, by public address: the same floating IP may sit on several interfaces. */
@@ -55,14 +43,14 @@ export class Appliance {
   readonly #byKey = new Map<string, NexthopRecord>();
   /** Id of the interface that tunnels leave by: as long as there is an appliance, there is that. */
   #fabric = 0;
-  /** Tunnels over the underlay as it is now, by tunnelNumber. */
-  #tunnels = new Map<number, TunnelRecord>();
   /** Next hops that lost their last user; another may still come within the same transaction. */
-  readonly #idle = new Set<NexthopRecord>();
+  readonly #idle = new Set<number>();
 
   constructor(name: string, underlay: Underlay, numbering: Numbering) {
     this.name = name;
     this.#underlay = underlay;
+    this.#underlayKeys = new UnderlayKeys(underlay);
+    this.nexthops = new Nexthops(underlay);
     this.#numbering = numbering;
     // Nobody holds an earlier version of it.
     this.touched.flood();
@@ -72,7 +60,8 @@ export class Appliance {
   /** Tunnels that look different over it become other next hops, once their routes are decided anew. */
   set underlay(underlay: Underlay) {
     this.#underlay = underlay;
-    this.#tunnels = new Map([...this.#tunnels].filter(([, record]) => record.key === tunnelKey(record.tunnel, underlay)));
+    this.#underlayKeys = new UnderlayKeys(underlay);
+    this.nexthops.changeUnderlay(underlay);
   }
 
   /** What changed since the last call. */
@@ -167,11 +156,22 @@ export class Appliance {
 
   /** The id of a next hop, which has one user more. */
   acquire(nexthop: Nexthop): number {
-    if (nexthop.kind === 'tunnel') return this.#use(this.#tunnel(nexthop));
+    if (nexthop.kind === 'tunnel') return this.acquireTunnel(nexthop.remote, nexthop.label, nexthop.external);
     const key = this.nexthopKey(nexthop);
     const known = this.#byKey.get(key);
-    if (known) return this.#use(known);
-    return this.#use(this.#enter({ ...this.#content(nexthop), key, id: this.#numbering.take(this.name, 'nexthop', key), slots: [], references: 0 }));
+    if (known) return this.#use(known.id);
+    return this.#use(this.#enter({ ...this.#content(nexthop), key, id: this.#numbering.take(this.name, 'nexthop', key), slots: [] }).id);
+  }
+
+  /** The same for a tunnel. */
+  acquireTunnel(remote: number, label: number, external: boolean): number {
+    const tunnel = tunnelNumber(remote, label, external);
+    const id = this.#numbering.takeTunnel(this.name, this.#underlayKeys.towards(remote), tunnel);
+    if (!this.nexthops.hasTunnel(id, tunnel)) {
+      this.nexthops.putTunnel(id, tunnel, this.#fabric ||= this.interfaceId('fabric'));
+      this.touched.add('nexthops', id);
+    }
+    return this.#use(id);
   }
 
   /** What a next hop is by content: equal keys are one next hop, on this appliance. */
@@ -182,7 +182,7 @@ export class Appliance {
       case 'router': return `router ${nexthop.interface} ${nexthop.address}`;
       case 'workload': return `workload ${nexthop.interface} ${nexthop.mac}`;
       case 'vrf': return `vrf ${nexthop.vrf}`;
-      case 'tunnel': return tunnelKey(nexthop, this.#underlay);
+      case 'tunnel': return this.#tunnelKey(tunnelNumber(nexthop.remote, nexthop.label, nexthop.external));
     }
   }
 
@@ -195,32 +195,32 @@ export class Appliance {
     const slots = this.#numbering.slots(this.name, key, [...byKey.keys()].sort());
     const groupKey = GROUP + key;
     const group: GroupRecord = this.#byKey.get(groupKey)
-      ?? this.#enter({ ...NO_CONTENT, kind: NHK_ECMP, key: groupKey, id: this.#numbering.take(this.name, 'nexthop', groupKey), slots: [], references: 0 });
+      ?? this.#enter({ ...NO_CONTENT, kind: NHK_ECMP, key: groupKey, id: this.#numbering.take(this.name, 'nexthop', groupKey), slots: [] });
     const before = group.slots;
     const after = slots.map((slot) => (slot === '' ? 0 : this.acquire(byKey.get(slot)!)));
     if (before.length !== after.length) this.touched.add('nexthops', group.id);
     if (before.length !== after.length || before.some((id, at) => id !== after[at])) this.touched.add('groups', group.id);
     group.slots = after;
     for (const id of before) if (id !== 0) this.release(id);
-    return this.#use(group);
+    return this.#use(group.id);
   }
 
   release(id: number): void {
-    const record = this.nexthops.get(id);
-    if (record && --record.references === 0) this.#idle.add(record);
+    if (this.nexthops.release(id)) this.#idle.add(id);
   }
 
   /** Removes next hops without users; called once a transaction is worked in. */
   sweep(): void {
     // A group that goes lets its members go, which the loop then meets too.
-    for (const record of this.#idle) {
-      this.#idle.delete(record);
-      if (record.references > 0) continue;
-      for (const id of record.slots) if (id !== 0) this.release(id);
-      this.nexthops.delete(record.id);
-      this.#forget(record);
-      this.touched.add('nexthops', record.id);
-      if (record.kind === NHK_ECMP) this.touched.add('groups', record.id);
+    for (const id of this.#idle) {
+      this.#idle.delete(id);
+      if (this.nexthops.isUsed(id)) continue;
+      const record = this.nexthops.get(id)!;
+      for (const member of record.slots) if (member !== 0) this.release(member);
+      this.nexthops.delete(id);
+      this.#byKey.delete(record.key);
+      this.touched.add('nexthops', id);
+      if (record.kind === NHK_ECMP) this.touched.add('groups', id);
       this.#numbering.release(this.name, 'nexthop', record.key);
       if (record.kind === NHK_ECMP) this.#numbering.dropSlots(this.name, record.key.slice(GROUP.length));
     }
@@ -228,6 +228,7 @@ export class Appliance {
 
   /** Keys of next hops that are not there and hold a number nevertheless. */
   get unusedNexthops(): string[] {
+    if (this.#numbering.count(this.name, 'nexthop') === this.nexthops.size) return [];
     const used = new Set([...this.nexthops.values()].map(({ key }) => key));
     return [...this.#numbering.keys(this.name, 'nexthop')].filter((key) => !used.has(key));
   }
@@ -239,39 +240,20 @@ export class Appliance {
     }
   }
 
-  #use(record: NexthopRecord): number {
-    record.references++;
-    this.#idle.delete(record);
-    return record.id;
+  #use(id: number): number {
+    this.nexthops.use(id);
+    if (this.#idle.size > 0) this.#idle.delete(id);
+    return id;
   }
 
   #enter(record: NexthopRecord): NexthopRecord {
     this.#byKey.set(record.key, record);
-    this.nexthops.set(record.id, record);
+    this.nexthops.put(record);
     this.touched.add('nexthops', record.id);
     return record;
   }
 
-  #tunnel(tunnel: Tunnel): TunnelRecord {
-    const number = tunnelNumber(tunnel);
-    const known = this.#tunnels.get(number);
-    if (known) return known;
-    const id = this.#numbering.take(this.name, 'nexthop', tunnelKey(tunnel, this.#underlay));
-    const record = new TunnelRecord(id, tunnel, this.#underlay, this.#fabric ||= this.interfaceId('fabric'));
-    this.#tunnels.set(number, record);
-    this.nexthops.set(id, record);
-    this.touched.add('nexthops', id);
-    return record;
-  }
-
-  #forget(record: NexthopRecord): void {
-    if (!(record instanceof TunnelRecord)) {
-      this.#byKey.delete(record.key);
-      return;
-    }
-    const number = tunnelNumber(record.tunnel);
-    if (this.#tunnels.get(number) === record) this.#tunnels.delete(number);
-  }
+  #tunnelKey(tunnel: number): string { return tunnelKey(tunnel, this.#underlayKeys.towards(remoteOf(tunnel))); }
 
   #content(nexthop: Exclude<Nexthop, Tunnel>): typeof NO_CONTENT {
     switch (nexthop.kind) {

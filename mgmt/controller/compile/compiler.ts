@@ -254,8 +254,8 @@ export class Compiler {
     const instance = appliance.instances.get(vrf)!;
     if (--instance.users > 0) return;
     this.#paths.leave(instance, instance.imports);
-    for (const [prefix, value] of instance.routes) {
-      appliance.release(nexthopOf(value));
+    for (const prefix of instance.routes.keys()) {
+      appliance.release(nexthopOf(instance.routes.get(prefix)!));
       appliance.touched.addRoute(instance.id, prefix);
     }
     instance.routes.clear();

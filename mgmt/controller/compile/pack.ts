@@ -5,9 +5,11 @@
 import type { Pod } from '../../../proto/sync.ts';
 import * as R from '../../../wasm-core/records.ts';
 import { NHK_ECMP } from '../../../wasm-core/layout.ts';
-import { keyAddress, keyLength } from '../model/address.ts';
-import type { Appliance, FloatingRecord, InterfaceRecord, NexthopRecord } from './appliance.ts';
+import { keyAddress, keyLength, prefixKey } from '../model/address.ts';
+import { NumberMap } from '../model/number-map.ts';
+import type { Appliance, FloatingRecord, InterfaceRecord } from './appliance.ts';
 import { splitFloatingKey, type KeySet } from './keys.ts';
+import type { NexthopRecord } from './nexthops.ts';
 import { flagsOf, nexthopOf, type VrfInstance } from './vrf.ts';
 
 export interface Batch { kind: number; count: number; records: Buffer }
@@ -188,18 +190,30 @@ export function* packAll(state: Appliance, packer: Packer): Generator<Stage> {
   for (const instance of state.instances.values()) yield* packRoutes(instance, packer);
 }
 
+/** Prefixes, the more specific ones first. */
+function inOrderOfComing(prefixes: readonly number[]): Float64Array {
+  const byLength = Float64Array.from(prefixes, (prefix) => (MAX_LENGTH - keyLength(prefix)) * 2 ** 32 + keyAddress(prefix)).sort();
+  return byLength.map((each) => prefixKey(each % 2 ** 32, MAX_LENGTH - Math.floor(each / 2 ** 32)));
+}
+const MAX_LENGTH = 32;
+
 /**
  * A route may move between the map and the tables beside it and lead where it led, which is no change, so no key tells it: the walk must meet
- * it wherever it goes. When the map has been walked, whatever is not in it is in the tables of that moment; these are walked as they are then
- * (tables are replaced, never changed), by what their prefixes lead to when the walk comes to them.
+ * it wherever it goes. The map is walked until nothing in it is new. Whatever is not in it then is in the tables of that moment; these are
+ * walked as they are then (tables are replaced, never changed), by what their prefixes lead to when the walk comes to them.
  */
 function* packRoutes(instance: VrfInstance, packer: Packer): Generator<Stage> {
-  for (const [prefix, value] of instance.routes) {
-    writeRoute(packer, instance.id, prefix, value);
-    if (packer.full) yield STAGE.routes;
+  const written = new NumberMap();
+  const coming = (): Float64Array => inOrderOfComing(instance.routes.keys().filter((prefix) => !written.has(prefix)));
+  for (let prefixes = coming(); prefixes.length > 0; prefixes = coming()) {
+    for (const prefix of prefixes) {
+      const value = instance.routes.get(prefix);
+      if (value === undefined) continue;
+      written.set(prefix, value);
+      writeRoute(packer, instance.id, prefix, value);
+      if (packer.full) yield STAGE.routes;
+    }
   }
-  if (instance.bulks.size === 0) return;
-  const written = new Set(instance.routes.keys());
   for (const [name, { bulk }] of [...instance.bulks]) {
     let now = instance.bulks.get(name);
     for (let at = 0; at < bulk.prefixes.length; at++) {

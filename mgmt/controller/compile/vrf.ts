@@ -2,6 +2,7 @@
  * A VRF on one appliance. Routes that single paths brought lie in a map; static route tables stay packed beside it, and only
  * prefixes that they share with something else are in the map too (which then decides).
  */
+import { NumberMap } from '../model/number-map.ts';
 import type { Appliance } from './appliance.ts';
 import type { Bulk } from './types.ts';
 
@@ -23,7 +24,7 @@ export class VrfInstance {
   /** Units that need it. */
   users = 0;
   imports: readonly string[] = [];
-  readonly routes = new Map<number, number>();
+  readonly routes = new NumberMap();
   /** By name, so that their order says nothing about history. */
   bulks: ReadonlyMap<string, ImportedBulk> = NO_BULKS;
 

@@ -8,7 +8,9 @@
  * there are numbers that were never used.
  */
 import { MAX_INTERFACES, MAX_LABELS, MAX_NEXTHOPS, MAX_VRFS, MIN_LABEL } from '../../../wasm-core/layout.ts';
+import { HeldNumbers } from './held-numbers.ts';
 import { FIRST_AUTO_TARGET, LAST_AUTO_TARGET } from './route-target.ts';
+import { tunnelKey } from './tunnel-key.ts';
 
 /** Numbers from `first` to `last`; while some were never used, a freed one waits for `rest` others. */
 export interface Range { readonly first: number; readonly last: number; readonly rest: number }
@@ -57,7 +59,7 @@ class Undo {
 
 class Numbers {
   readonly range: Range;
-  readonly held = new Map<string, number>();
+  readonly held = new HeldNumbers();
   /** In the order of their freeing. */
   freed: { number: number; version: number }[] = [];
   next: number;
@@ -112,6 +114,14 @@ export class Numbering {
     this.#write({ scope, number, key, freed: 0 });
     return number;
   }
+
+  /** The same for the next hop that is a tunnel over an underlay (see tunnelKey): they are asked for by the million. */
+  takeTunnel(appliance: string, underlay: string, tunnel: number): number {
+    return this.#of(appliance, 'nexthop').held.tunnel(underlay, tunnel) ?? this.take(appliance, 'nexthop', tunnelKey(tunnel, underlay));
+  }
+
+  /** How many are held. */
+  count(appliance: string, space: Space): number { return this.#of(appliance, space).held.size; }
 
   /** The number of `key`, if it is held. */
   find(appliance: string, space: Space, key: string): number | undefined {
@@ -217,8 +227,10 @@ export class Numbering {
 
   /** As the store has it. */
   restore(numbers: Iterable<NumberRow>, slots: Iterable<SlotsRow>): void {
+    let [space, its]: [Numbers | undefined, string] = [undefined, ''];
     for (const { scope, number, key, freed } of numbers) {
-      const space = this.#space(scope);
+      // They mostly come scope by scope.
+      if (!space || scope !== its) [space, its] = [this.#space(scope), scope];
       if (freed === 0) space.held.set(key, number);
       else space.freed.push({ number, version: freed });
       space.next = Math.max(space.next, number + 1);
@@ -246,7 +258,7 @@ export class Numbering {
         space.next = Math.max(space.next, number + 1);
         continue;
       }
-      for (const [held, its] of space.held) if (its === number) space.held.delete(held);
+      for (const held of [...space.held.keys()]) if (space.held.get(held) === number) space.held.delete(held);
       space.freed.push({ number, version: freed });
       lost ||= isUsed(scope, number);
     }
@@ -261,7 +273,7 @@ export class Numbering {
     copy.version = this.version;
     for (const [scope, numbers] of this.#spaces) {
       const space = copy.#space(scope);
-      for (const [key, number] of numbers.held) space.held.set(key, number);
+      for (const key of numbers.held.keys()) space.held.set(key, numbers.held.get(key)!);
       space.freed = [...numbers.freed];
       space.next = numbers.next;
     }
