@@ -1,0 +1,170 @@
+/**
+ * From Kubernetes objects to the controller's, piece by piece. A unit is what one Kubernetes object makes ("pod default/web-1"): a pure
+ * function of what it asks its view. It is made again when an answer changes, so the sum of all units is, at every time, what a
+ * translation from scratch would give.
+ */
+import { MultiMap } from '../../controller/model/multi-map.ts';
+import type { ClusterSettings } from '../config/settings.ts';
+import type { KubeCache } from '../kubernetes/cache.ts';
+import type { KubeKind } from '../kubernetes/objects.ts';
+import { translateCluster } from './cluster.ts';
+import { desiredId, type Desired, type Output, type Problem } from './desired.ts';
+import { Names } from './names.ts';
+import { translateNamespace } from './namespace.ts';
+import { translateAttachment, translateNetwork } from './network.ts';
+import { translatePod } from './pod.ts';
+import { ALL_NAMESPACES, trackedView, type Facts, type View } from './view.ts';
+
+type Translate = (view: View, key: string) => Output;
+
+/** The kinds of units: of two that make an object of the same name, the earlier one has it. */
+const UNITS = {
+  cluster: translateCluster,
+  namespace: translateNamespace,
+  nad: translateAttachment,
+  virtualnetwork: translateNetwork,
+  pod: translatePod,
+} as const satisfies Readonly<Record<string, Translate>>;
+export type UnitKind = keyof typeof UNITS;
+const RANK = new Map(Object.keys(UNITS).map((kind, at) => [kind, at]));
+
+/** The units that a Kubernetes object makes. */
+const UNITS_OF: { readonly [K in KubeKind]: readonly UnitKind[] } = {
+  namespace: ['namespace'], pod: ['pod'], service: [], backends: [], nad: ['nad'], virtualnetwork: ['virtualnetwork'], floatingippool: [], floatingip: [], bgprouter: [],
+};
+export const CLUSTER = 'cluster ';
+
+export const splitKey = (key: string): [string, string] => [key.slice(0, key.indexOf(' ')), key.slice(key.indexOf(' ') + 1)];
+
+export class Translator {
+  readonly names: Names;
+  readonly #settings: ClusterSettings;
+  readonly #cache: KubeCache;
+  readonly #facts: Facts;
+  readonly #outputs = new Map<string, Output>();
+  /** What each unit asked, and who asked what. */
+  readonly #asked = new Map<string, ReadonlySet<string>>();
+  readonly #askers = new Map<string, Set<string>>();
+  /** Objects by id, with the units that make them: usually one. */
+  readonly #makers = new Map<string, Map<string, Desired>>();
+  /** Floating IPs by the interfaces that they should lead to. */
+  readonly #floatingIps = new MultiMap<string, string>();
+  readonly #dirty = new Set<string>();
+
+  constructor(settings: ClusterSettings, cache: KubeCache, facts: Facts) {
+    this.#settings = settings;
+    this.#cache = cache;
+    this.#facts = facts;
+    this.names = new Names(settings);
+    this.#dirty.add(CLUSTER);
+  }
+
+  /** Something is another than it was: "pod default/web-1", "network default-domain:…". */
+  touch(key: string): void {
+    const [kind, name] = splitKey(key);
+    if (Object.hasOwn(UNITS_OF, kind)) for (const unit of UNITS_OF[kind as KubeKind]) this.#dirty.add(`${unit} ${name}`);
+    for (const asker of this.#askers.get(key) ?? []) this.#dirty.add(asker);
+    if (kind === 'namespace') for (const asker of this.#askers.get(ALL_NAMESPACES) ?? []) this.#dirty.add(asker);
+  }
+
+  get pending(): number { return this.#dirty.size; }
+
+  /** Makes again what was touched. @returns the units that came out otherwise, and ids of objects that are, or may be, others than before. */
+  run(): { units: ReadonlySet<string>; ids: ReadonlySet<string> } {
+    const [units, ids] = [new Set<string>(), new Set<string>()];
+    for (const unit of this.#dirty) {
+      const output = this.#make(unit);
+      const before = this.#outputs.get(unit);
+      if (JSON.stringify(before ?? NOTHING) === JSON.stringify(output)) continue;
+      units.add(unit);
+      for (const object of before?.objects ?? []) {
+        const id = desiredId(object);
+        for (const name of interfacesOf(object)) this.#floatingIps.delete(name, id);
+        this.#makers.get(id)?.delete(unit);
+        if (this.#makers.get(id)?.size === 0) this.#makers.delete(id);
+        ids.add(id);
+      }
+      for (const object of output.objects) {
+        const id = desiredId(object);
+        let makers = this.#makers.get(id);
+        if (!makers) this.#makers.set(id, makers = new Map());
+        makers.set(unit, object);
+        for (const name of interfacesOf(object)) this.#floatingIps.add(name, id);
+        ids.add(id);
+      }
+      if (output.objects.length === 0 && output.problems.length === 0) this.#outputs.delete(unit);
+      else this.#outputs.set(unit, output);
+    }
+    this.#dirty.clear();
+    return { units, ids };
+  }
+
+  /** The object of an id as it should be, and the unit that makes it. Undefined: there should be none. */
+  desired(id: string): { readonly unit: string; readonly object: Desired } | undefined {
+    const makers = this.#makers.get(id);
+    if (!makers) return undefined;
+    const [unit] = [...makers.keys()].sort(byRank);
+    return { unit: unit!, object: makers.get(unit!)! };
+  }
+
+  /** Ids of the floating IPs that should lead to an interface. */
+  floatingIpsOf(name: string): Iterable<string> { return this.#floatingIps.get(name); }
+
+  /** Ids of all that should be. */
+  ids(): Iterable<string> { return this.#makers.keys(); }
+
+  objectsOf(unit: string): readonly Desired[] { return this.#outputs.get(unit)?.objects ?? []; }
+
+  /** What is wrong with a unit's Kubernetes object, with names that another one has already. */
+  problemsOf(unit: string): readonly Problem[] {
+    const output = this.#outputs.get(unit);
+    if (!output) return [];
+    const taken = output.objects.flatMap((object): Problem[] => {
+      const maker = this.desired(desiredId(object))!.unit;
+      return maker === unit ? [] : [{ field: 'metadata.name', rule: 'NameTaken', message: `${object.kind} ${object.name} is made by ${maker.trim()} already; choose another name` }];
+    });
+    return [...output.problems, ...taken];
+  }
+
+  #make(unit: string): Output {
+    const [kind, key] = splitKey(unit);
+    const asked = new Set<string>();
+    const output = UNITS[kind as UnitKind](trackedView(this.#settings, this.names, this.#cache, this.#facts, (question) => asked.add(question)), key);
+    this.#remember(unit, asked);
+    return output;
+  }
+
+  #remember(unit: string, asked: ReadonlySet<string>): void {
+    const before = this.#asked.get(unit);
+    for (const key of before ?? []) {
+      if (asked.has(key)) continue;
+      const askers = this.#askers.get(key)!;
+      askers.delete(unit);
+      if (askers.size === 0) this.#askers.delete(key);
+    }
+    for (const key of asked) {
+      let askers = this.#askers.get(key);
+      if (!askers) this.#askers.set(key, askers = new Set());
+      askers.add(unit);
+    }
+    // A unit whose own object is gone, and that makes nothing, needs no memory: its object's coming touches it.
+    const [kind, name] = splitKey(unit);
+    if (unit !== CLUSTER && asked.size === 1 && asked.has(`${kind} ${name}`) && this.#cache.get(kind as KubeKind, name) === undefined) {
+      this.#asked.delete(unit);
+      this.#askers.get(`${kind} ${name}`)?.delete(unit);
+      if (this.#askers.get(`${kind} ${name}`)?.size === 0) this.#askers.delete(`${kind} ${name}`);
+    } else {
+      this.#asked.set(unit, asked);
+    }
+  }
+}
+
+const interfacesOf = (object: Desired): readonly string[] => (object.kind === 'floating-ip' ? object.spec.virtualMachineInterfaces : []);
+
+const NOTHING: Output = { objects: [], problems: [] };
+
+/** Order of units: cluster, namespaces, networks, then the rest; by name within a kind. */
+export function byRank(one: string, other: string): number {
+  const [kind, otherKind] = [splitKey(one)[0], splitKey(other)[0]];
+  return RANK.get(kind)! - RANK.get(otherKind)! || (one < other ? -1 : one > other ? 1 : 0);
+}
