@@ -18,6 +18,7 @@ const GROUPS: Record<string, () => Promise<Group>> = {
   bgp: async () => (await import('./groups/bgp.ts')).bgp,
   controller: async () => (await import('./groups/controller.ts')).controller,
   forwarding: async () => (await import('./groups/forwarding.ts')).forwarding,
+  image: async () => (await import('./groups/image.ts')).image,
   sync: async () => (await import('./groups/sync.ts')).sync,
   tables: async () => ({ tables: (await import('./groups/tables.ts')).tables }),
 };

@@ -9,6 +9,7 @@ import { Dataplane, type CountersReply, type DataplaneMethods, type TableReply }
 import { createClient, unixAddress, type Client } from '../../proto/load.ts';
 import type { Network, Place, PortPlace } from './network.ts';
 import { Child } from './process.ts';
+import { signedCore } from './signed-core.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -71,7 +72,8 @@ export class Appliance {
 
   async startDataplane(): Promise<void> {
     const { network, faults = false, directory } = this.#options;
-    const args = ['firmware/host/dataplane.ts', '--profile', this.profile, '--socket', this.socket, '--state', join(this.#directory, 'state')];
+    const { file, keys } = signedCore(directory);
+    const args = ['firmware/host/dataplane.ts', '--profile', this.profile, '--socket', this.socket, '--state', join(this.#directory, 'state'), '--core', file, '--core-keys', keys];
     const [command, rest] = network.command(this.place, process.execPath, [...args, ...(faults ? ['--allow-faults'] : [])].map(fromRoot));
     this.#dataplaneProcess = new Child({ name: `${this.name}-dataplane`, command, args: rest, directory });
     await this.#dataplaneProcess.ready(async () => {
