@@ -3,10 +3,8 @@
  * namespace `default`. A name, once used, is not changed by accident: everything would be made anew under other names.
  */
 import type { Objects } from '../../controller/model/objects.ts';
+import { CLUSTER_UID } from '../translate/cluster.ts';
 import type { Names } from '../translate/names.ts';
-
-/** Annotation of that project. */
-export const CLUSTER_UID = 'cluster-uid';
 
 /** What is wrong with using this name for this cluster; undefined: nothing. */
 export function identityProblem(objects: Objects, names: Names, uid: string): string | undefined {

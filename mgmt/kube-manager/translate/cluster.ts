@@ -5,6 +5,8 @@ import { NETWORK, type Desired, type Output } from './desired.ts';
 import type { View } from './view.ts';
 
 const DEFAULT = 'default';
+/** Annotation of the project of namespace default: which Kubernetes cluster this is, by the UID of its namespace kube-system. */
+export const CLUSTER_UID = 'cluster-uid';
 /** What stands for every network that a policy is attached to. */
 const LOCAL = 'local';
 
@@ -22,7 +24,7 @@ export function translateCluster(view: View): Output {
   return {
     problems: [],
     objects: [
-      make('project', names.project(DEFAULT), {}),
+      { kind: 'project', name: names.project(DEFAULT), uuid: '', annotations: { ...annotations, [CLUSTER_UID]: view.get('namespace', 'kube-system')?.uid ?? '' }, spec: {} },
       make('project', 'default-domain:default-project', {}),
       make('network-ipam', names.ipam('pod'), { subnets: subnets(settings.podSubnets) }),
       make('network-ipam', names.ipam('service'), { subnets: subnets(settings.serviceSubnets) }),
