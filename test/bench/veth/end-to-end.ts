@@ -16,10 +16,10 @@ import { arrived, buildEnds, SOURCE, traffic } from './path.ts';
 import { buildSender, send } from './sender.ts';
 import { Wrouter } from './wrouter.ts';
 
-const ROUNDS = { others: 5, twin: 20 };
+const ROUNDS = { others: 5, twin: 30 };
 /** On a busy machine there are fewer rounds: no new one begins after so much time with one length. */
 const ENOUGH_MS = 25_000;
-const SECONDS = { others: 1, twin: 0.5 };
+const SECONDS = { others: 1, twin: 0.3 };
 /** Until neighbours are known, code is optimised and caches hold what they will hold. */
 const WARM_UP_SECONDS = 1.5;
 /** Time that the last packets take to the sink. */
