@@ -10,6 +10,8 @@ import type { Namespaces } from '../lab/netns.ts';
 import { Child } from '../lab/process.ts';
 
 const DAEMONS = '/usr/lib/frr';
+/** Bytes; with less its zebra loses routes that the kernel gets by the ten thousand. */
+const NETLINK_BUFFER = 1 << 28;
 
 export interface FrrOptions {
   namespaces: Namespaces;
@@ -60,7 +62,7 @@ ip link set red0 up
 ip -n red link set inside up
 ${red.map((address) => `ip -n red addr add ${address} dev inside`).join('\n')}
 pids=
-${daemon('zebra', '-n')}
+${daemon('zebra', `-n -s ${NETLINK_BUFFER}`)}
 while [ ! -S ${directory}/zserv.api ]; do sleep 0.02; done
 ${daemon('bgpd', '-p 179')}
 trap 'kill -KILL $pids' EXIT
@@ -99,6 +101,12 @@ wait
   async peer(address: string): Promise<{ state: string; prefixes: number }> {
     const { peers = {} } = JSON.parse(await this.show('show bgp ipv4 vpn summary json') || '{}') as { peers?: Record<string, { state: string; pfxRcd?: number }> };
     return { state: peers[address]?.state ?? 'none', prefixes: peers[address]?.pfxRcd ?? 0 };
+  }
+
+  /** How many routes of its VRF `red` it has to export. */
+  async exported(): Promise<number> {
+    const { ipv4Unicast } = JSON.parse(await this.show('show bgp vrf red ipv4 unicast statistics json') || '{}') as { ipv4Unicast?: { totalPrefixes?: number }[] };
+    return ipv4Unicast?.[0]?.totalPrefixes ?? 0;
   }
 
   /** Configuration commands, from `configure terminal` on. */

@@ -9,3 +9,7 @@ const [, , address] = process.argv;
 const server = createServer().listen(0, address, () => {
   process.send!('listening', server, undefined, () => process.exit());
 });
+server.on('error', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});

@@ -3,21 +3,19 @@
  * until an appliance forwards by it. Controller, agent and dataplane are processes of their own.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { prefixKey } from '../../../mgmt/controller/model/address.ts';
 import { BGP_ROUTERS, VROUTER_CONFIG } from '../../../mgmt/controller/model/kinds.ts';
-import type { VpnPath } from '../../../mgmt/controller/bgp/types.ts';
 import type { Object as ConfigObject } from '../../../proto/config.ts';
 import type { Draft } from '../../../proto/load.ts';
-import { address, BgpLab, frrConfiguration, pathOf, peerOf, until, type Link } from '../../interop/bgp-lab.ts';
+import { BgpLab, frrConfiguration, until, type Link } from '../../interop/bgp-lab.ts';
 import { Frr } from '../../interop/frr.ts';
 import type { Row } from '../rows.ts';
+import { NEXT_HOPS, ROUTES, TELLERS } from './tellers.ts';
 import { quantile, timed } from './timing.ts';
 import { House, NETWORK, SYSTEM } from '../sync/house.ts';
 
 const PROJECT = 'default-domain:k8s-ns-user-1';
 const POOL = `${NETWORK}:pool-ns-default`;
 const POD = `${PROJECT}:pod-1`;
-const TARGET = 'target:64512:101';
 const SINGLE = 200;
 const MANY = 100_000;
 /** The fleet that bears them. */
@@ -113,38 +111,38 @@ function fleetPart(at: number): Draft<ConfigObject>[] {
   ];
 }
 
-/** Routes of a gateway's size: many prefixes, a label for each of a thousand next hops. */
-const told = (): VpnPath[] => Array.from({ length: MANY }, (_, at) => pathOf('0.0.0.0/0', {
-  prefix: prefixKey(address('100.64.0.0') + at, 32), nextHop: address('10.169.128.1') + (at % 1000), label: 5000 + (at % 1000), targets: [TARGET], distinguisher: '192.0.2.1:1',
-}));
-
-export async function received(report: (row: Row) => void): Promise<void> {
+export async function received(report: (row: Row) => void, maker: keyof typeof TELLERS): Promise<void> {
   await withHouse('peer', async (house, lab, link) => {
-    await house.put([{ name: VROUTER_CONFIG, globalVrouterConfig: { dynamicTunnelNetworks: ['10.169.128.0/17'] } }]);
+    await house.put([{ name: VROUTER_CONFIG, globalVrouterConfig: { dynamicTunnelNetworks: [NEXT_HOPS] } }]);
     await house.startAppliance();
-    const peer = await lab.engine({ routerId: address(link.router) }, 'peer');
-    await peer.announce({ announce: told(), withdraw: [] });
-    // A router that has been up for long does not wait for others' End-of-RIB before it tells its own.
-    await peer.setPeers([{ ...peerOf(link), address: address(link.controller), restartTime: 0 }]);
-    await house.put(speakers(link));
-    await until('a session', async () => (await house.controller.routing.bgpNeighbors({})).neighbors.some(({ state }) => state === 'established'));
-    const seconds = await timed(async () => {
-      await until(`${MANY} routes live`, async () => {
-        await sleep(POLL_MS);
-        const vrfs = await house.appliance.table('vrf');
-        if (!vrfs.some((vrf) => Number(vrf['routes']) >= MANY)) return false;
-        const { appliances: [appliance] } = await house.controller.config.appliances({ appliance: 'compute-1' });
-        return appliance?.state === 'in-sync';
-      }, PATIENCE_MS);
-    });
-    report({ name: `${MANY} VPN routes from a peer: session up → live in every lcore of an appliance`, value: seconds / 1000, unit: 's', bar: { kind: '≤', limit: 15 } });
-    await house.commit([{ delete: { kind: 'bgp-router', name: `${BGP_ROUTERS}:peer` } }]);
-    const gone = await timed(async () => {
-      await until('none live', async () => {
-        await sleep(POLL_MS);
-        return (await house.appliance.table('vrf')).every((vrf) => Number(vrf['routes']) < 1000);
-      }, PATIENCE_MS);
-    });
-    report({ name: `the peer is taken away → its ${MANY} routes gone in the appliance`, value: gone / 1000, unit: 's' });
+    const stop = await TELLERS[maker](lab, link);
+    try {
+      await receive(house, link, maker, report);
+    } finally {
+      await stop();
+    }
   });
+}
+
+async function receive(house: House, link: Link, maker: string, report: (row: Row) => void): Promise<void> {
+  await house.put(speakers(link));
+  await until('a session', async () => (await house.controller.routing.bgpNeighbors({})).neighbors.some(({ state }) => state === 'established'));
+  const seconds = await timed(async () => {
+    await until(`${ROUTES} routes live`, async () => {
+      await sleep(POLL_MS);
+      const vrfs = await house.appliance.table('vrf');
+      if (!vrfs.some((vrf) => Number(vrf['routes']) >= ROUTES)) return false;
+      const { appliances: [appliance] } = await house.controller.config.appliances({ appliance: 'compute-1' });
+      return appliance?.state === 'in-sync';
+    }, PATIENCE_MS);
+  });
+  report({ name: `${ROUTES} VPN routes from ${maker}: session up → live in every lcore of an appliance`, value: seconds / 1000, unit: 's', bar: { kind: '≤', limit: 15 } });
+  await house.commit([{ delete: { kind: 'bgp-router', name: `${BGP_ROUTERS}:peer` } }]);
+  const gone = await timed(async () => {
+    await until('none live', async () => {
+      await sleep(POLL_MS);
+      return (await house.appliance.table('vrf')).every((vrf) => Number(vrf['routes']) < 1000);
+    }, PATIENCE_MS);
+  });
+  report({ name: `${maker} is taken away → its ${ROUTES} routes gone in the appliance`, value: gone / 1000, unit: 's' });
 }

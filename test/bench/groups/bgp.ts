@@ -12,6 +12,7 @@ import { Frr } from '../../interop/frr.ts';
 import * as running from '../bgp/running.ts';
 import { quantile, timed } from '../bgp/timing.ts';
 import { killedRows } from '../bgp/killed.ts';
+import { ROUTES, TELLERS } from '../bgp/tellers.ts';
 import type { Group, Row } from '../rows.ts';
 
 const SINGLE = 300;
@@ -22,10 +23,14 @@ const COMPUTES = 1000;
 export const bgp: Group = {
   'single': (report) => running.single(asRoot(report)),
   'cold': (report) => running.cold(asRoot(report)),
-  'received': (report) => running.received(asRoot(report)),
+  'received': (report) => running.received(asRoot(report), 'GoBGP'),
+  'received-bird': (report) => running.received(asRoot(report), 'BIRD'),
+  'received-frr': (report) => running.received(asRoot(report), 'FRR'),
   'killed': (report) => killedRows(asRoot(report)),
   'engine-out': (report) => announced(asRoot(report)),
-  'engine-in': (report) => received(asRoot(report)),
+  'engine-in': (report) => received(asRoot(report), 'GoBGP'),
+  'engine-in-bird': (report) => received(asRoot(report), 'BIRD'),
+  'engine-in-frr': (report) => received(asRoot(report), 'FRR'),
 };
 
 function asRoot<Report>(report: Report): Report {
@@ -85,25 +90,25 @@ async function announced(report: (row: Row) => void): Promise<void> {
   }
 }
 
-async function received(report: (row: Row) => void): Promise<void> {
-  const COUNT = 100_000;
+async function received(report: (row: Row) => void, maker: keyof typeof TELLERS): Promise<void> {
   const lab = new BgpLab();
   const link = lab.router('peer');
+  let stop = async (): Promise<void> => {};
   try {
-    const [engine, peer] = [await lab.engine(), await lab.engine({ routerId: address(link.router) }, 'peer')];
-    await peer.announce({ announce: floatingIps(COUNT), withdraw: [] });
+    stop = await TELLERS[maker](lab, link);
+    const engine = await lab.engine();
     const imports = new Imports({ destinations: [{ address: address('10.169.0.0'), length: 16 }], own: new Set() });
     let [count, first] = [0, 0];
     const done = new Promise<void>((resolve) => engine.on('received', (changes) => {
       first ||= performance.now();
       count += imports.change(changes, Date.now()).come.length;
-      if (count === COUNT) resolve();
+      if (count >= ROUTES) resolve();
     }));
     await engine.setPeers([peerOf(link)]);
-    await peer.setPeers([{ ...peerOf(link), address: address(link.controller) }]);
     await done;
-    report({ name: `${COUNT} VPN routes from a peer → paths for VRFs, first to last`, value: (performance.now() - first) / 1000, unit: 's', bar: { kind: '≤', limit: 15 } });
+    report({ name: `${ROUTES} VPN routes from ${maker} → paths for VRFs, first to last`, value: (performance.now() - first) / 1000, unit: 's', bar: { kind: '≤', limit: 15 } });
   } finally {
+    await stop();
     await lab.close();
   }
 }
