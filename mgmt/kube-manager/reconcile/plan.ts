@@ -48,20 +48,30 @@ export function plan(ids: Iterable<string>, translator: Translator, mirror: Mirr
     if (group) group.writes.push(write);
     else groups.set(unit, { unit, writes: [write] });
   };
-  for (const id of ids) {
-    const [current, wanted] = [mirror.get(id), translator.desired(id)];
+  const look = (id: string, wanted: ReturnType<Translator['desired']>): void => {
+    const current = mirror.get(id);
     if (!wanted) {
       if (current && isOurs(current, cluster)) add(makerOf(current), { id, put: undefined, version: 0 });
-      continue;
+      return;
     }
     const holder = current?.annotations?.['cluster'];
     if (current && holder !== undefined && holder !== cluster) {
       foreign.set(wanted.unit, `${id} belongs to cluster ${holder}; choose another cluster_name, or another name`);
-      continue;
+      return;
     }
-    const object = merged(present(wanted.object, mirror, translator), current, (network, ipam) => ipam !== '' && ipamsOf(network, translator, mirror).includes(ipam));
+    const object = merged(wanted.object, current, (network, ipam) => ipam !== '' && ipamsOf(network, translator, mirror).includes(ipam));
     // What operators change meanwhile in a network must not get lost.
     if (object) add(wanted.unit, { id, put: object, version: object.kind === 'virtual-network' ? current?.version ?? 0 : 0 });
+  };
+  const all = [...ids];
+  const isFloating = (id: string): boolean => id.startsWith('floating-ip ');
+  for (const id of all) if (!isFloating(id)) look(id, translator.desired(id));
+  const coming = settle(groups, mirror, waiting);
+  // A floating IP goes to those interfaces that there are, or are about to be: one that is missing holds up none of the others.
+  const isThere = (id: string): boolean => coming.has(id) || mirror.get(id) !== undefined && (translator.desired(id) !== undefined || !isOurs(mirror.get(id), cluster));
+  for (const id of all.filter(isFloating)) {
+    const wanted = translator.desired(id);
+    look(id, wanted && { ...wanted, object: withInterfaces(wanted.object, isThere) });
   }
   release(groups, mirror, add);
   settle(groups, mirror, waiting);
@@ -73,13 +83,9 @@ const ipamsOf = (network: string, translator: Translator, mirror: Mirror): reado
   return wanted?.kind === 'virtual-network' ? wanted.spec.networkIpams : mirror.objects.get('virtual-network', network)?.spec.networkIpams ?? [];
 };
 
-/** A floating IP goes to those interfaces that there are, or that should be; others join when they come. */
-function present(object: Desired, mirror: Mirror, translator: Translator): Desired {
+function withInterfaces(object: Desired, isThere: (id: string) => boolean): Desired {
   if (object.kind !== 'floating-ip') return object;
-  const interfaces = object.spec.virtualMachineInterfaces.filter((name) => {
-    const id = idOf('virtual-machine-interface', name);
-    return translator.desired(id) ? mirror.get(id) !== undefined : mirror.get(id) !== undefined && !isOurs(mirror.get(id), object.annotations['cluster'] ?? '');
-  });
+  const interfaces = object.spec.virtualMachineInterfaces.filter((name) => isThere(idOf('virtual-machine-interface', name)));
   return interfaces.length === object.spec.virtualMachineInterfaces.length ? object : { ...object, spec: { ...object.spec, virtualMachineInterfaces: interfaces } };
 }
 
@@ -105,8 +111,8 @@ function release(groups: ReadonlyMap<string, Group>, mirror: Mirror, add: (unit:
   }
 }
 
-/** Sets groups aside that refer to what is neither there nor about to come, until none is left of these. */
-function settle(groups: Map<string, Group>, mirror: Mirror, waiting: Map<string, string>): void {
+/** Sets groups aside that refer to what is neither there nor about to come, until none is left of these. @returns ids of what is about to come. */
+function settle(groups: Map<string, Group>, mirror: Mirror, waiting: Map<string, string>): ReadonlySet<string> {
   const coming = new Set<string>();
   for (const { writes } of groups.values()) for (const { id, put } of writes) if (put) coming.add(id);
   for (let again = true; again;) {
@@ -121,6 +127,7 @@ function settle(groups: Map<string, Group>, mirror: Mirror, waiting: Map<string,
       again = true;
     }
   }
+  return coming;
 }
 
 /** What is put before what only goes; what is referred to before what refers, and in the other direction where it goes. */

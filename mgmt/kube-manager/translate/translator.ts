@@ -8,11 +8,15 @@ import type { ClusterSettings } from '../config/settings.ts';
 import type { KubeCache } from '../kubernetes/cache.ts';
 import type { KubeKind } from '../kubernetes/objects.ts';
 import { translateCluster } from './cluster.ts';
+import { translateBgpRouter } from './bgp-router.ts';
 import { desiredId, type Desired, type Output, type Problem } from './desired.ts';
+import { translateFloatingIp, translatePodAddress } from './floating-ip.ts';
 import { Names } from './names.ts';
 import { translateNamespace } from './namespace.ts';
 import { translateAttachment, translateNetwork } from './network.ts';
 import { translatePod } from './pod.ts';
+import { translatePool } from './pool.ts';
+import { translateService } from './service.ts';
 import { ALL_NAMESPACES, trackedView, type Facts, type View } from './view.ts';
 
 type Translate = (view: View, key: string) => Output;
@@ -23,14 +27,19 @@ const UNITS = {
   namespace: translateNamespace,
   nad: translateAttachment,
   virtualnetwork: translateNetwork,
+  floatingippool: translatePool,
+  bgprouter: translateBgpRouter,
   pod: translatePod,
+  service: translateService,
+  podaddress: translatePodAddress,
+  floatingip: translateFloatingIp,
 } as const satisfies Readonly<Record<string, Translate>>;
 export type UnitKind = keyof typeof UNITS;
 const RANK = new Map(Object.keys(UNITS).map((kind, at) => [kind, at]));
 
 /** The units that a Kubernetes object makes. */
 const UNITS_OF: { readonly [K in KubeKind]: readonly UnitKind[] } = {
-  namespace: ['namespace'], pod: ['pod'], service: [], backends: [], nad: ['nad'], virtualnetwork: ['virtualnetwork'], floatingippool: [], floatingip: [], bgprouter: [],
+  namespace: ['namespace'], pod: ['pod', 'podaddress'], service: ['service'], backends: [], nad: ['nad'], virtualnetwork: ['virtualnetwork'], floatingippool: ['floatingippool'], floatingip: ['floatingip'], bgprouter: ['bgprouter'],
 };
 export const CLUSTER = 'cluster ';
 
@@ -74,6 +83,7 @@ export class Translator {
     const [units, ids] = [new Set<string>(), new Set<string>()];
     for (const unit of this.#dirty) {
       const output = this.#make(unit);
+      if (output === NOTHING) this.#forget(unit);
       const before = this.#outputs.get(unit);
       if (JSON.stringify(before ?? NOTHING) === JSON.stringify(output)) continue;
       units.add(unit);
@@ -131,7 +141,7 @@ export class Translator {
     const asked = new Set<string>();
     const output = UNITS[kind as UnitKind](trackedView(this.#settings, this.names, this.#cache, this.#facts, (question) => asked.add(question)), key);
     this.#remember(unit, asked);
-    return output;
+    return output.objects.length === 0 && output.problems.length === 0 && asked.size === 1 && unit !== CLUSTER ? NOTHING : output;
   }
 
   #remember(unit: string, asked: ReadonlySet<string>): void {
@@ -147,15 +157,13 @@ export class Translator {
       if (!askers) this.#askers.set(key, askers = new Set());
       askers.add(unit);
     }
-    // A unit whose own object is gone, and that makes nothing, needs no memory: its object's coming touches it.
-    const [kind, name] = splitKey(unit);
-    if (unit !== CLUSTER && asked.size === 1 && asked.has(`${kind} ${name}`) && this.#cache.get(kind as KubeKind, name) === undefined) {
-      this.#asked.delete(unit);
-      this.#askers.get(`${kind} ${name}`)?.delete(unit);
-      if (this.#askers.get(`${kind} ${name}`)?.size === 0) this.#askers.delete(`${kind} ${name}`);
-    } else {
-      this.#asked.set(unit, asked);
-    }
+    this.#asked.set(unit, asked);
+  }
+
+  /** A unit whose Kubernetes object is gone needs no memory: the object's coming touches it. */
+  #forget(unit: string): void {
+    this.#remember(unit, new Set());
+    this.#asked.delete(unit);
   }
 }
 
