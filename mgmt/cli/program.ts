@@ -42,7 +42,7 @@ Examples:
   wrouter vif --on compute                           interfaces, like Contrail's vif --list
   wrouter rt k8s-default-pod-network 10.32.0.3       the route of an address
   wrouter drops --on gateway --watch                 what is dropped now, and why
-  wrouter trace --on compute -i pod-1 --src 10.32.0.3 --dst 198.51.100.9 --tcp 443
+  wrouter trace --from pod/ns-user-1/web --to 8.8.8.8 --tcp 443
   wrouter list virtual-network                       objects of the controller
   wrouter routes gateway internet                    routes of a VRF as the controller made them
   wrouter bgp neighbors                              routers that it exchanges VPN routes with
