@@ -156,18 +156,22 @@ export function rpcError(code: grpc.status, details: string): Error & { code: gr
   return Object.assign(new Error(details), { code, details });
 }
 
+/** Runs what handlers of unary calls and server streams do, when they may do it: once for a call, once for each reply of a stream. */
+export type Turn = <T>(work: () => T | PromiseLike<T>) => Promise<T>;
+const atOnce: Turn = async (work) => work();
+
 /**
  * Gives `service` to a server. What a handler throws becomes its status: rpcError's, else INTERNAL with the message.
  * `definition`: where a method's messages are decoded in another way.
  */
-export function addService<M>(server: grpc.Server, service: Service<M>, handlers: Handlers<M>, definition: grpc.ServiceDefinition = definitionOf(service)): void {
+export function addService<M>(server: grpc.Server, service: Service<M>, handlers: Handlers<M>, definition: grpc.ServiceDefinition = definitionOf(service), turn: Turn = atOnce): void {
   const implementation: grpc.UntypedServiceImplementation = {};
   for (const [name, method] of Object.entries(definition)) {
     const handler = (handlers as Record<string, unknown>)[name];
     if (typeof handler !== 'function') throw new Error(`${service.name}: no handler for ${name}`);
     if (method.requestStream) implementation[name] = handler as grpc.handleBidiStreamingCall<unknown, unknown>;
-    else if (method.responseStream) implementation[name] = streamed(handler as StreamHandler);
-    else implementation[name] = answered(handler as UnaryHandler);
+    else if (method.responseStream) implementation[name] = streamed(handler as StreamHandler, turn);
+    else implementation[name] = answered(handler as UnaryHandler, turn);
   }
   server.addService(definition, implementation);
 }
@@ -181,16 +185,17 @@ function statusOf(error: unknown): Partial<grpc.StatusObject> {
   return { code: grpc.status.INTERNAL, details: String(message ?? error) };
 }
 
-function answered(handler: UnaryHandler): grpc.handleUnaryCall<unknown, unknown> {
+function answered(handler: UnaryHandler, turn: Turn): grpc.handleUnaryCall<unknown, unknown> {
   return (call, callback) => {
-    Promise.resolve().then(() => handler(call.request, call)).then((reply) => callback(null, reply), (error: unknown) => callback(statusOf(error)));
+    turn(() => handler(call.request, call)).then((reply) => callback(null, reply), (error: unknown) => callback(statusOf(error)));
   };
 }
 
-function streamed(handler: StreamHandler): grpc.handleServerStreamingCall<unknown, unknown> {
+function streamed(handler: StreamHandler, turn: Turn): grpc.handleServerStreamingCall<unknown, unknown> {
   return async (call) => {
     try {
-      for await (const reply of handler(call.request, call)) {
+      const replies = await turn(() => handler(call.request, call));
+      for await (const reply of inTurns(replies, turn)) {
         if (call.cancelled) return;
         if (!call.write(reply)) await writable(call);
       }
@@ -199,6 +204,19 @@ function streamed(handler: StreamHandler): grpc.handleServerStreamingCall<unknow
       call.emit('error', statusOf(error));
     }
   };
+}
+
+async function* inTurns(replies: Iterable<unknown> | AsyncIterable<unknown>, turn: Turn): AsyncGenerator<unknown> {
+  const iterator = Symbol.asyncIterator in replies ? replies[Symbol.asyncIterator]() : replies[Symbol.iterator]();
+  try {
+    for (;;) {
+      const step = await turn<IteratorResult<unknown>>(() => iterator.next());
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
 }
 
 /** Resolves when the stream takes more, or will never again. */

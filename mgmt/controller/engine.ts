@@ -57,6 +57,7 @@ export class Engine extends EventEmitter<Events> {
 
   private constructor(store: Store, { newUuid = randomUUID, ranges = RANGES }: EngineOptions) {
     super();
+    this.setMaxListeners(0); // one for each call that waits
     this.store = store;
     this.#newUuid = newUuid;
     this.#ranges = ranges;
@@ -94,8 +95,26 @@ export class Engine extends EventEmitter<Events> {
   get version(): number { return this.store.version; }
   get compiler(): Compiler { return this.#compiler; }
   get numbering(): Numbering { return this.#numbering; }
-  /** False while the compiled state is ahead of what is durable: nothing of it may leave the controller. */
+  /** False while objects and compiled state are ahead of what is durable, and may be taken back: nothing of them may leave the controller. */
   get settled(): boolean { return this.#settled; }
+
+  /**
+   * Reads objects and compiled state for others: at once, or as soon as the store is done with what is under way, in one go before the
+   * next transaction begins.
+   */
+  whenSettled<T>(read: () => T | PromiseLike<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const work = (): void => {
+        try {
+          resolve(read());
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
+      if (this.#settled) work();
+      else this.once('settled', work);
+    });
+  }
 
   /**
    * Carries operations out, all or none, and durably.

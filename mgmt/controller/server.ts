@@ -4,7 +4,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import type * as grpc from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { Config } from '../../proto/config.ts';
-import { addService, createServer, listen, schemaOf } from '../../proto/load.ts';
+import { addService, createServer, definitionOf, listen, schemaOf, type Turn } from '../../proto/load.ts';
 import { Routing } from '../../proto/routing.ts';
 import { Sync } from '../../proto/sync.ts';
 import { serverCredentials, tokenServerCredentials } from '../pki/credentials.ts';
@@ -42,8 +42,10 @@ export async function serve(engine: Engine, address: string, pki: string, name: 
   const sync = new SyncServer(engine, name, log);
   const server = createServer({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES, 'grpc.max_send_message_length': MAX_REQUEST_BYTES });
   addService(server, Sync, sync.handlers);
-  addService(server, Config, configHandlers(engine, sync));
-  addService(server, Routing, routingHandlers(engine, bgp, name));
+  // Nobody is told what may be taken back, or judged by it.
+  const settled: Turn = (work) => engine.whenSettled(work);
+  addService(server, Config, configHandlers(engine, sync), definitionOf(Config), settled);
+  addService(server, Routing, routingHandlers(engine, bgp, name), definitionOf(Routing), settled);
   const health = new HealthImplementation(Object.fromEntries(SERVICES.map((service) => [service, 'SERVING'] as const)));
   health.addToServer(server as unknown as Parameters<typeof health.addToServer>[0]);
   const tell = (serving: boolean): void => { for (const service of SERVICES) health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING'); };

@@ -20,13 +20,19 @@ export async function awaitLive(engine: Engine, sync: SyncServer, { version: ask
     if (!appliance || (only === '' && !presence?.session)) return false;
     return (presence?.live ?? 0) < Math.min(version, appliance.version);
   };
-  const wanted = new Set(only === '' ? engine.compiler.appliances.keys() : [only]);
-  const whoIsBehind = (): Set<string> => new Set([...wanted].filter(isBehind));
+  // An appliance whose deletion is under way is still one: what is not durable may not come to be.
+  const wanted = await engine.whenSettled(() => new Set(only === '' ? engine.compiler.appliances.keys() : [only]));
+  const look = (): Promise<{ behind: Set<string>; absent: string[] }> => engine.whenSettled(() => ({
+    behind: new Set([...wanted].filter(isBehind)),
+    absent: [...wanted].filter((name) => !sync.presence(name)?.session),
+  }));
   // Who comes into session meanwhile, or comes again with less than was thought, is waited for as well.
-  for (let behind = whoIsBehind(); behind.size > 0 && !isOver(); behind = whoIsBehind()) {
+  let { behind, absent } = await look();
+  while (behind.size > 0 && !isOver()) {
     await new Promise<void>((resolve) => {
       const moved = (name: string): void => {
-        if (behind.has(name) && !isBehind(name)) behind.delete(name);
+        // While a transaction is under way nobody can say whether it is behind; before the answer all are looked at once more.
+        if (behind.has(name) && !(engine.settled && isBehind(name))) behind.delete(name);
         if (!isOver() && behind.size > 0) return;
         sync.off('moved', moved);
         resolve();
@@ -34,9 +40,10 @@ export async function awaitLive(engine: Engine, sync: SyncServer, { version: ask
       sync.on('moved', moved);
       onOver(() => moved(''));
     });
+    ({ behind, absent } = await look());
   }
   return {
-    absent: [...wanted].filter((name) => !sync.presence(name)?.session),
+    absent,
     refused: [...wanted].flatMap((name) => [...sync.presence(name)?.session?.refused.values() ?? []].filter((each) => each.version >= version).map(({ record, reason }) => `${name}: ${record}: ${reason}`)),
   };
 }

@@ -8,7 +8,6 @@
  *
  * Nothing is announced before it is durable. Without peers nothing of it runs.
  */
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -191,12 +190,14 @@ export class BgpService {
     started.on('up', () => { this.#problem = ''; });
     started.on('down', ({ why }) => { this.#problem = `the BGP speaker does not run: ${why}`; });
     started.on('refused', ({ why }) => { this.#problem = `a route is not announced: ${why}`; });
-    if (!engine.settled) await once(engine, 'settled'); // or something would be announced that is not durable
-    this.#speaker = started;
-    this.#announcements = new Announcements();
-    this.#announce(this.#announcements.change([], engine.compiler.exported));
-    this.#wanted = undefined;
-    this.#tellWanted();
+    // Or something would be announced that is not durable.
+    await engine.whenSettled(() => {
+      this.#speaker = started;
+      this.#announcements = new Announcements();
+      this.#announce(this.#announcements.change([], engine.compiler.exported));
+      this.#wanted = undefined;
+      this.#tellWanted();
+    });
     const up = started.start(speaker).catch((error: Error) => { this.#problem = error.message; });
     await started.setPeers(neighbors);
     await up;

@@ -128,15 +128,16 @@ export class SyncServer extends EventEmitter<{ moved: [appliance: string] }> {
     };
     call.on('data', (message: ApplianceMessage) => {
       spoken();
-      if (presence || !isShared(this.#engine.store)) return take(message);
-      // The appliance may hold parts of what another controller has made only now: judged by less, it would be led back.
+      if (presence) return take(message);
+      // The appliance may hold parts of what another controller has made only now: judged by less, it would be led back. Nor is it judged by
+      // more: by objects that are not durable.
       call.pause();
       this.#waiting.add(fail);
-      this.#engine.catchUp().then(() => {
+      this.#engine.catchUp().then(() => this.#engine.whenSettled(() => {
         if (!this.#waiting.delete(fail)) return;
         take(message);
         call.resume();
-      }, () => {
+      })).catch(() => {
         if (this.#waiting.delete(fail)) fail({ code: grpc.status.UNAVAILABLE, details: OUT_OF_CONTACT });
       });
     });

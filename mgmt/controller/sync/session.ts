@@ -44,11 +44,15 @@ interface Sent {
   readonly nonce: number;
   readonly version: number;
   readonly batches: readonly Batch[];
-  readonly end: 'sweep' | 'resync' | undefined;
+  /** The resync that ends with it. */
+  readonly ends: Resync | undefined;
 }
 
-/** `state`: what is walked over, which a controller may replace; `reached`: how far. */
-interface Resync { readonly epoch: number; readonly force: boolean; readonly sweepOnly: boolean; readonly state: Appliance; readonly packer: Packer; readonly walk: Generator<Stage>; reached: Stage; ended: boolean }
+/** `walk`: undefined before its first step. */
+interface Resync { readonly epoch: number; readonly force: boolean; readonly sweepOnly: boolean; walk: Walk | undefined; ended: boolean }
+
+/** Over a state, which a controller may replace; `reached`: how far. */
+interface Walk { readonly state: Appliance; readonly packer: Packer; readonly steps: Generator<Stage>; reached: Stage }
 
 export class Session {
   readonly #host: SessionHost;
@@ -104,7 +108,8 @@ export class Session {
 
   /** Everything again. */
   resync(force: boolean): void {
-    this.#begin(force, false);
+    // What is of another history goes first, and then comes everything.
+    if (!this.#resync?.sweepOnly) this.#begin(force, false);
     this.pump();
   }
 
@@ -126,7 +131,7 @@ export class Session {
       this.#sendEnd(resync, 0);
       return true;
     }
-    if (this.#dirty.flooded || resync && !resync.ended && resync.state !== state) this.#begin(true, false);
+    if (this.#dirty.flooded || resync?.walk && !resync.ended && resync.walk.state !== state) this.#begin(true, false);
     if (this.#resync && !this.#resync.ended) return this.#walk(state, this.#resync);
     if (!this.#dirty.empty) return this.#sendKeys(state);
     if (this.#resync) return false;
@@ -154,42 +159,40 @@ export class Session {
    * sweep: what the appliance still holds of earlier may refer to it, until it is swept.
    */
   #walk(state: Appliance, resync: Resync): boolean {
+    const walk = resync.walk ??= startWalk(state, this.#updateBytes);
     const changed = new Packer(this.#updateBytes);
-    leaveToWalk(state, this.#dirty, resync.reached);
+    leaveToWalk(state, this.#dirty, walk.reached);
     packPresent(state, this.#dirty, changed).next();
     if (!changed.empty) {
       this.#sendUpdate(changed.take(), 0);
       return true;
     }
-    const step = resync.walk.next();
-    if (!step.done) resync.reached = step.value;
-    if (!resync.packer.empty) this.#sendUpdate(resync.packer.take(), 0);
+    const step = walk.steps.next();
+    if (!step.done) walk.reached = step.value;
+    if (!walk.packer.empty) this.#sendUpdate(walk.packer.take(), 0);
     // With something left to remove, it is at no version yet.
     if (step.done) this.#sendEnd(resync, this.#dirty.empty ? state.version : 0);
     return true;
   }
 
   #begin(force: boolean, sweepOnly: boolean): void {
-    const state = this.#host.state();
-    if (!state) return;
     this.#dirty.clear();
     this.refused.clear();
     this.problem = '';
-    const packer = new Packer(this.#updateBytes);
-    this.#resync = { epoch: ++this.#epoch, force: force || sweepOnly, sweepOnly, state, packer, walk: packAll(state, packer), reached: STAGE.nothing, ended: false };
+    this.#resync = { epoch: ++this.#epoch, force: force || sweepOnly, sweepOnly, walk: undefined, ended: false };
     this.#write({ beginResync: { epoch: this.#epoch } });
   }
 
   #sendEnd(resync: Resync, version: number): void {
     resync.ended = true;
     const nonce = ++this.#nonce;
-    this.#inFlight.push({ nonce, version, batches: [], end: resync.sweepOnly ? 'sweep' : 'resync' });
+    this.#inFlight.push({ nonce, version, batches: [], ends: resync });
     this.#write({ endResync: { nonce, epoch: resync.epoch, version, force: resync.force } });
   }
 
   #sendUpdate({ batches, names, records }: Packed, version: number): void {
     const nonce = ++this.#nonce;
-    this.#inFlight.push({ nonce, version, batches, end: undefined });
+    this.#inFlight.push({ nonce, version, batches, ends: undefined });
     this.updates++;
     this.records += records;
     this.#write({ update: { nonce, version, batches, names } });
@@ -214,12 +217,10 @@ export class Session {
   }
 
   #goneLive(sent: Sent): void {
-    if (sent.end === 'sweep') {
-      this.#begin(true, false);
-      return;
-    }
-    if (sent.end === 'resync' && this.#resync?.ended) {
+    // Another one may have begun, and even ended, since.
+    if (sent.ends && sent.ends === this.#resync) {
       this.#resync = undefined;
+      if (sent.ends.sweepOnly) return this.#begin(true, false);
       this.#sent = sent.version;
       this.problem = '';
     }
@@ -230,7 +231,7 @@ export class Session {
 
   #refusedWhole(sent: Sent, error: string): void {
     this.problem = error;
-    if (sent.end) {
+    if (sent.ends) {
       // A guard: only an operator can say that so much may go. Changes go on meanwhile, nothing is swept.
       this.problem = `${error} (resync it with force if that is meant)`;
       return;
@@ -257,4 +258,9 @@ export class Session {
       }
     }
   }
+}
+
+function startWalk(state: Appliance, updateBytes: number): Walk {
+  const packer = new Packer(updateBytes);
+  return { state, packer, steps: packAll(state, packer), reached: STAGE.nothing };
 }

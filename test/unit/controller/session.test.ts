@@ -11,7 +11,7 @@ import { Objects } from '../../../mgmt/controller/model/objects.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
 import { stage } from '../../../mgmt/controller/model/transaction.ts';
 import { Numbering } from '../../../mgmt/controller/routing/numbering.ts';
-import { Session } from '../../../mgmt/controller/sync/session.ts';
+import { Session, type SessionSizes } from '../../../mgmt/controller/sync/session.ts';
 import type { Operation } from '../../../proto/config.ts';
 import type { Draft } from '../../../proto/load.ts';
 import type { Batch, ControllerMessage } from '../../../proto/sync.ts';
@@ -48,6 +48,8 @@ class World {
   /** That the appliance is at. */
   #live = 0;
   session: Session | undefined;
+  /** A transaction that would delete the appliance. */
+  underWay = false;
   compared = 0;
 
   get state(): Appliance { return this.#compiler.appliances.get('c1')!; }
@@ -72,20 +74,22 @@ class World {
     }
   }
 
-  /** The appliance comes; each update has some few records. */
-  open(): void {
+  /** The appliance comes. */
+  open(sizes: SessionSizes = { updateBytes: 64 }, sweepFirst = false): void {
     this.session = new Session({
-      state: () => this.state, settled: () => true, live: () => {}, retryLater: () => {},
+      state: () => (this.underWay ? undefined : this.state), settled: () => !this.underWay, live: () => {}, retryLater: () => {},
       write: (message) => { this.#stream.push(message); return true; },
-    }, { kind: 'resync', force: true, sweepFirst: false }, { updateBytes: 64 });
+    }, { kind: 'resync', force: true, sweepFirst }, sizes);
   }
 
-  /** The appliance takes one message. */
-  take(): void {
-    const { beginResync, update, endResync } = this.#stream.shift()!;
+  /** The appliance takes one message, and acknowledges it. */
+  take(): Draft<ControllerMessage> {
+    const message = this.#stream.shift()!;
+    const { beginResync, update, endResync } = message;
     if (beginResync) {
       this.#live = 0;
-      return this.#tables.mark();
+      this.#tables.mark();
+      return message;
     }
     for (const batch of update?.batches ?? []) for (const code of this.#tables.applyBatch(batch as Batch)) assert.ok(code === 0 || code === RESULT_NOT_FOUND, `result ${code} in kind ${batch.kind}`);
     if (endResync) this.#tables.sweep();
@@ -97,6 +101,7 @@ class World {
     }
     this.#live = version || this.#live;
     this.session!.acknowledged({ nonce, version, refusals: [], error: '' });
+    return message;
   }
 
   finish(): void {
@@ -150,6 +155,37 @@ test('a resync misses no route that a route table hands over with its last breat
   atEachMoment([table('t', HOSTS, 0)], [table('t', HOSTS.slice(0, 50), 0), network(HOSTS.slice(50).map((host) => ({ host, to: 0 })))], HOSTS);
 });
 
+test('a resync that is to begin while a transaction is under way begins after it', () => {
+  for (const sweepFirst of [false, true]) {
+    const world = new World();
+    world.commit(BEGINNING);
+    world.open({}, sweepFirst);
+    if (!sweepFirst) world.finish();
+    world.underWay = true;
+    // The end of the sweep is acknowledged, or an operator wants it.
+    if (sweepFirst) for (let message = 0; message < 2; message++) world.take();
+    else world.session!.resync(true);
+    world.underWay = false;
+    world.session!.pump();
+    assert.is(world.session!.state, 'resync');
+    world.finish();
+  }
+});
+
+test('a resync that an operator wants of an appliance with another history comes after its sweep', () => {
+  const world = new World();
+  world.commit(BEGINNING);
+  world.underWay = true; // so that nothing is sent yet
+  world.open({}, true);
+  world.session!.resync(true);
+  world.underWay = false;
+  world.session!.pump();
+  const [begin, end] = [world.take(), world.take()];
+  assert.is(begin.beginResync?.epoch, 1);
+  assert.equal([end.endResync?.version, end.endResync?.force], [0, true], 'nothing between');
+  world.finish();
+});
+
 test('whatever changes fall into resyncs, a version that is said is that version', () => {
   const few = fc.subarray(HOSTS.slice(0, 12));
   const to = fc.integer({ min: 0, max: 2 });
@@ -159,12 +195,13 @@ test('whatever changes fall into resyncs, a version that is said is that version
     { weight: 1, arbitrary: fc.constantFrom('t', 'u').map((name) => deletion('route-table', `${P}:${name}`)) },
     { weight: 2, arbitrary: fc.tuple(fc.constantFrom(0, 1), fc.constantFrom('', 'c1', 'c1', 'c2')).map(([at, host]) => vmi(at, host)) },
   );
-  const step = fc.record({ operations: fc.array(operation, { minLength: 1, maxLength: 3 }), taken: fc.integer({ min: 0, max: 8 }), resync: fc.integer({ min: 0, max: 4 }).map((dice) => dice === 0) });
+  const step = fc.record({ operations: fc.array(operation, { minLength: 1, maxLength: 3 }), taken: fc.integer({ min: 0, max: 6 }), resync: fc.integer({ min: 0, max: 2 }).map((dice) => dice === 0) });
   let [compared, committed, refused] = [0, 0, 0];
-  fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), (steps) => {
+  const sizes = fc.record({ updateBytes: fc.constantFrom(64, 200, 300, 1000), maxKeys: fc.constantFrom(8, 1000) });
+  fc.assert(fc.property(sizes, fc.array(step, { minLength: 1, maxLength: 30 }), (its, steps) => {
     const world = new World();
     world.commit(BEGINNING);
-    world.open();
+    world.open(its);
     for (const { operations, taken, resync } of steps) {
       if (world.tryCommit(operations)) committed++;
       else refused++;
@@ -173,7 +210,7 @@ test('whatever changes fall into resyncs, a version that is said is that version
     }
     world.finish();
     compared += world.compared;
-  }), { includeErrorInReport: true, numRuns: Number(process.env['RUNS'] ?? 200), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
+  }), { includeErrorInReport: true, numRuns: Number(process.env['RUNS'] ?? 500), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
   assert.ok(compared > 400, `${compared} versions compared`);
   assert.ok(committed > refused, `${committed} committed, ${refused} refused`);
 });
