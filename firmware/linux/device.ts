@@ -4,6 +4,7 @@ import type { Libc } from './libc.ts';
 
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
+const SIOCGIFNAME = 0x8910;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
 const SIOCGIFMTU = 0x8921;
@@ -44,6 +45,14 @@ export function readDevice(libc: Libc, name: string): Device | undefined {
     request.call(SIOCGIFFLAGS, 'flags');
     const flags = request.view.getUint16(NAME_BYTES, true);
     return { name, index, mac, mtu, up: (flags & IFF_UP) !== 0, running: (flags & IFF_RUNNING) !== 0 };
+  });
+}
+
+/** Name of the device of an index; undefined when there is none. */
+export function deviceNameOf(libc: Libc, index: number): string | undefined {
+  return withRequest(libc, '', (request) => {
+    request.view.setInt32(NAME_BYTES, index, true);
+    return request.tryCall(SIOCGIFNAME) ? Buffer.from(request.bytes.subarray(0, NAME_BYTES)).toString('latin1').replace(/\0.*$/s, '') : undefined;
   });
 }
 

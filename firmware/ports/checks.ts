@@ -1,12 +1,15 @@
 /** What can be known before a port is opened, said so that the reader knows what to do. */
 import { readFileSync } from 'node:fs';
 import { FRAME_SHIFT } from '../../wasm-core/layout.ts';
-import { driverName, readDevice, transmitChecksumOffload, type Device } from '../linux/device.ts';
+import { deviceNameOf, driverName, readDevice, transmitChecksumOffload, type Device } from '../linux/device.ts';
 import { EBUSY, ENOBUFS, EPERM, SystemCallError } from '../linux/errors.ts';
 import type { Libc } from '../linux/libc.ts';
 import { effectiveCapabilities, lockLimit, type Capability } from '../linux/privileges.ts';
 import { hasXdpSockets } from '../linux/xdp-socket.ts';
 import { PortProblem, type PortRequest } from './port.ts';
+
+/** What the alias of a veth begins with whose maker saw to it that its other end finishes what it sends: the agent, for pods. */
+export const FINISHED_ALIAS = 'wrouter-cni ';
 
 /** The device, or what to do about its absence. @throws PortProblem */
 export function requireDevice(libc: Libc, request: PortRequest): Device {
@@ -57,7 +60,7 @@ function adviceFor(error: SystemCallError, request: PortRequest): string {
  * @returns a warning, if any
  */
 export function checkChecksums(libc: Libc, device: Device): string | undefined {
-  if (driverName(libc, device.name) !== 'veth') return undefined;
+  if (driverName(libc, device.name) !== 'veth' || attribute(device.name, 'ifalias').startsWith(FINISHED_ALIAS)) return undefined;
   const remedy = (peer: string): string => `\`ethtool -K ${peer} tx off\``;
   const peer = peerOf(libc, device);
   if (peer === undefined) return `${device.name} is a veth whose peer is not to be seen from here: if checksums of what it sends are offloaded, TCP and UDP fail while ping works; at the peer: ${remedy('PEER')}`;
@@ -67,17 +70,15 @@ export function checkChecksums(libc: Libc, device: Device): string | undefined {
 
 /** The other end of a veth, where it lies in the same network namespace. */
 function peerOf(libc: Libc, device: Device): string | undefined {
-  const link = (name: string): number => {
-    try {
-      return Number(readFileSync(`/sys/class/net/${name}/iflink`, 'latin1'));
-    } catch {
-      return 0;
-    }
-  };
-  const index = link(device.name);
-  for (const line of readFileSync('/proc/net/dev', 'latin1').split('\n').slice(2)) {
-    const name = line.slice(0, line.lastIndexOf(':')).trim();
-    if (name !== '' && readDevice(libc, name)?.index === index && link(name) === device.index) return name;
+  const name = deviceNameOf(libc, Number(attribute(device.name, 'iflink')));
+  return name !== undefined && name !== device.name && Number(attribute(name, 'iflink')) === device.index ? name : undefined;
+}
+
+/** One of a device's files in /sys, '' where it has none. */
+function attribute(device: string, name: string): string {
+  try {
+    return readFileSync(`/sys/class/net/${device}/${name}`, 'utf8');
+  } catch {
+    return '';
   }
-  return undefined;
 }

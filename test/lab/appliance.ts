@@ -138,13 +138,13 @@ export class Appliance {
   }
 }
 
-/** The `virtual` hardware profile with the ports of this appliance; with room for 250 pods where there is a CNI socket. */
+/** The `virtual` hardware profile with the ports of this appliance; where there is a CNI socket, its frames are enough for 250 pods. */
 function writeProfile(directory: string, { place: kind, network, cni }: ApplianceOptions): string {
   const virtual = loadProfile(join(ROOT, 'hw-profiles/virtual.json'));
   const ports = network.ports(kind).map((place) => ({
     ...virtual.workloadPorts, ...place, mtu: place.name === 'fabric' ? network.fabricMtu : virtual.workloadPorts.mtu,
   }));
-  const pods = cni === undefined ? {} : { workloadPorts: { ...virtual.workloadPorts, ring: { receive: 256, transmit: 256 } }, tables: { ...virtual.tables, frames: 131_072 } };
+  const pods = cni === undefined ? {} : { workloadPorts: { ...virtual.workloadPorts, ring: { receive: 64, transmit: 64 } } };
   const path = join(directory, 'profile.json');
   writeFileSync(path, `${JSON.stringify({ ...virtual, $schema: undefined, kind, ports, ...pods }, undefined, 2)}\n`);
   return path;

@@ -10,13 +10,11 @@ import { requireLibc, type Libc } from '../../../firmware/linux/libc.ts';
 import { addAddress, addRoute, createVeth, deleteLink, listAddresses, listLinks, listRoutes, setUp } from '../../../firmware/linux/links.ts';
 import { Netlink } from '../../../firmware/linux/netlink.ts';
 import { isSameNamespace, namespaceOf, openNamespace, withinNamespace } from '../../../firmware/linux/network-namespace.ts';
+import { FINISHED_ALIAS } from '../../../firmware/ports/checks.ts';
 import type { PodInterface } from './attachments.ts';
 import { CniError, CODE } from './errors.ts';
 
 const { ENODEV, ENOENT, EINVAL } = constants.errno;
-/** Of the devices that we made: what is behind it is the attachment. */
-const ALIAS = 'wrouter-cni ';
-
 /** What stands in a pod. */
 export interface Found { readonly mac: string; readonly up: boolean; readonly addresses: readonly string[]; readonly routes: readonly string[] }
 
@@ -58,7 +56,7 @@ export class KernelWiring implements Wiring {
       await deleteIfThere(host, port); // left behind by an ADD that did not come to its end
       const namespace = openNamespace(libc, netns);
       try {
-        await createVeth(host, { name: port, alias: ALIAS + owner, mtu, peer: { name, namespace, mac } });
+        await createVeth(host, { name: port, alias: FINISHED_ALIAS + owner, mtu, peer: { name, namespace, mac } });
       } finally {
         libc.close(namespace);
       }
@@ -108,7 +106,7 @@ export class KernelWiring implements Wiring {
   async list(): Promise<string[]> {
     const host = this.#hostSocket();
     if (host === undefined) return [];
-    return (await listLinks(host)).filter(({ alias }) => alias.startsWith(ALIAS)).map(({ name }) => name);
+    return (await listLinks(host)).filter(({ alias }) => alias.startsWith(FINISHED_ALIAS)).map(({ name }) => name);
   }
 
   #requireNamespace(netns: string): string {
