@@ -12,7 +12,9 @@ import { KUBE_KINDS, type KubeKind } from './kubernetes/objects.ts';
 import { backendsResource, RESOURCES } from './kubernetes/resources.ts';
 import { identityProblem } from './reconcile/identity.ts';
 import { Mirror, questionOf } from './reconcile/mirror.ts';
+import { isOurs, makerOf } from './reconcile/plan.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
+import { StatusWriter } from './status/writer.ts';
 import { Translator } from './translate/translator.ts';
 
 export interface ManagerOptions {
@@ -32,26 +34,35 @@ export class Manager {
   readonly translator: Translator;
   readonly mirror: Mirror;
   readonly reconciler: Reconciler;
+  readonly status: StatusWriter;
   readonly #options: ManagerOptions;
   #informers: readonly Informer<KubeKind>[] = [];
   #started = false;
 
   constructor(options: ManagerOptions) {
-    const { settings, config, log, mayWrite } = this.#options = options;
+    const { settings, kubernetes, config, log, mayWrite } = this.#options = options;
     this.cache = new KubeCache((key) => {
       this.translator.touch(key);
       this.reconciler.schedule();
+      // Somebody may have changed what is said of it.
+      this.status.mark(key);
     });
     this.mirror = new Mirror(config, log, (id) => {
       const question = questionOf(id);
       if (question !== undefined) this.translator.touch(question);
       this.reconciler.objectChanged(id);
+      const stored = this.mirror.get(id);
+      if (stored && isOurs(stored, settings.clusterName)) this.status.mark(makerOf(stored));
     });
     this.translator = new Translator(settings, this.cache, this.mirror);
     this.reconciler = new Reconciler({
       config, translator: this.translator, mirror: this.mirror, cluster: settings.clusterName, log, mayWrite,
-      onUnits: () => {}, onCommitted: () => {},
+      onUnits: (units) => {
+        for (const unit of units) this.status.mark(unit);
+      },
+      onCommitted: () => {},
     });
+    this.status = new StatusWriter({ client: kubernetes, cache: this.cache, translator: this.translator, mirror: this.mirror, reconciler: this.reconciler, mayWrite: () => this.#started && mayWrite(), log });
   }
 
   /** Reads everything once, then begins to write. Resolves then. @throws {FatalError} when the cluster's name is not for this cluster. */
@@ -68,6 +79,7 @@ export class Manager {
     if (problem !== undefined) throw new FatalError(problem);
     this.#started = true;
     this.reconciler.sweep();
+    for (const kind of KUBE_KINDS) for (const key of this.cache.keys(kind)) this.status.mark(`${kind} ${key}`);
     log.info({ cluster: settings.clusterName, pods: this.cache.count('pod'), services: this.cache.count('service') }, 'everything is read; writing begins');
   }
 
@@ -77,6 +89,7 @@ export class Manager {
 
   async close(): Promise<void> {
     for (const informer of this.#informers) informer.close();
+    this.status.close();
     await this.reconciler.close();
     this.mirror.close();
   }

@@ -10,8 +10,9 @@ import { keyOf, READERS, type KubeKind, type KubeObjects } from './objects.ts';
 import type { Resource } from './resources.ts';
 
 const PAGE = 500;
-const WATCH_SECONDS = 300;
-/** A watch has its bookmark each minute: longer silence is a dead connection. */
+/** The server ends a watch after this in good order, and it goes on from where it was: a kind that never changes has no bookmarks. */
+const WATCH_SECONDS = 60;
+/** Longer silence is a dead connection. */
 const IDLE_MS = 90_000;
 const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [100, 10_000];
 /** A kind that this server does not have is looked for again: its definition may come. */

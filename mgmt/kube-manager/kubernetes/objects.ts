@@ -4,7 +4,12 @@
  * programs' making is checked by the translation.
  */
 
-export interface Named { readonly namespace: string; readonly name: string; readonly uid: string; readonly annotations: Annotations }
+export interface Named {
+  readonly namespace: string; readonly name: string; readonly uid: string;
+  readonly annotations: Annotations;
+  /** What its condition of ours says: "", "True", or "False <message>". */
+  readonly told: string;
+}
 /** Only those that somebody here reads (`ANNOTATIONS`). */
 export type Annotations = Readonly<Record<string, string>>;
 
@@ -72,6 +77,9 @@ export const ANNOTATIONS = {
   defaultRoute: 'wrouter.io/default-route',
   refused: 'wrouter.io/refused',
 } as const;
+/** Type of the condition that says whether an object is what it asks to be: of Kubernetes' kinds, and of ours. */
+export const CONDITION = 'wrouter.io/Network';
+export const READY = 'Ready';
 const READ = new Set<string>(Object.values(ANNOTATIONS));
 
 // ---- reading ---------------------------------------------------------------------------------------------------------------
@@ -87,7 +95,15 @@ const whole = (value: unknown): number => (typeof value === 'number' ? value : 0
 function named(raw: Raw): Named {
   const metadata = part(raw['metadata']);
   const annotations = Object.entries(part(metadata['annotations'])).filter((entry): entry is [string, string] => READ.has(entry[0]) && typeof entry[1] === 'string');
-  return { namespace: text(metadata['namespace']), name: text(metadata['name']), uid: text(metadata['uid']), annotations: Object.fromEntries(annotations.sort()) };
+  return { namespace: text(metadata['namespace']), name: text(metadata['name']), uid: text(metadata['uid']), annotations: Object.fromEntries(annotations.sort()), told: toldOf(raw, metadata) };
+}
+
+function toldOf(raw: Raw, metadata: Raw): string {
+  const refused = text(part(metadata['annotations'])[ANNOTATIONS.refused]);
+  if (refused !== '') return `False ${refused}`;
+  const own = text(raw['apiVersion']).startsWith('wrouter.io/') ? READY : CONDITION;
+  const condition = list(part(raw['status'])['conditions']).find(({ type }) => type === own);
+  return !condition ? '' : condition['status'] === 'False' ? `False ${text(condition['message'])}` : 'True';
 }
 
 function readPod(raw: Raw): Pod {

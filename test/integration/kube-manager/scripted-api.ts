@@ -15,6 +15,8 @@ interface Watcher { collection: string; response: ServerResponse }
 
 /** Path of a collection in all namespaces: "/api/v1/pods". */
 const collectionOf = (path: string): { collection: string; namespace: string; name: string; status: boolean } => {
+  const [, self] = /^\/api\/v1\/namespaces\/([^/]+)(?:\/status)?$/.exec(path) ?? [];
+  if (self !== undefined) return { collection: '/api/v1/namespaces', namespace: '', name: decodeURIComponent(self), status: path.endsWith('/status') };
   const [, root, namespace = '', plural, name = '', sub = ''] = /^(\/api\/v1|\/apis\/[^/]+\/[^/]+)(?:\/namespaces\/([^/]+)(?=\/))?\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(path) ?? [];
   return { collection: `${root}/${plural}`, namespace: decodeURIComponent(namespace), name: decodeURIComponent(name), status: sub === 'status' };
 };
