@@ -4,8 +4,8 @@
  *   node firmware/bootstrap.mjs [--development] [--kubernetes] [--build-only] [SCRIPT ARGUMENTS…]
  *
  * Installs npm packages when they are missing or the lock file changed; as root on Debian the programs that the tree calls
- * (PROGRAMS; with --development and --kubernetes those for that); builds the core when its sources changed; then runs SCRIPT on the pinned Node and
- * ends as it ends. Says nothing, and takes well below half a second, when there is nothing to do. Plain JavaScript without
+ * (PROGRAMS; with --development and --kubernetes those for that); builds the core and the CNI plugin when their sources
+ * changed; then runs SCRIPT on the pinned Node and ends as it ends. Says nothing, and takes well below half a second, when there is nothing to do. Plain JavaScript without
  * imports from packages, because it runs before they are there.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -37,6 +37,8 @@ const PROGRAMS = [
   { program: 'bird', package: 'bird2', for: ['development'] },
   { file: '/usr/lib/cni/bridge', package: 'containernetworking-plugins', for: ['development', 'kubernetes'] },
   { program: 'ping', package: 'iputils-ping' },
+  { file: '/usr/lib/cni/portmap', package: 'containernetworking-plugins', development: true },
+  { program: 'iptables', package: 'iptables', development: true },
   // Not where kubectl comes from elsewhere: such packages and Debian's exclude each other.
   { program: 'kubectl', package: 'kubernetes-client', for: ['kubernetes'] },
   // The API server is built from source (test/lab/kubernetes/build-api-server.sh).
@@ -50,6 +52,9 @@ const PATH = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'
 /** What the core is made of: a change of any of them makes it anew. */
 const CORE_SOURCES = ['wasm-core', 'asconfig.json', 'node_modules/assemblyscript/package.json'];
 const CORE_STAMP = join(ROOT, 'build/core.stamp');
+/** What the CNI plugin is made of. */
+const PLUGIN_SOURCES = ['mgmt/cni', 'mgmt/agent/cni/versions.ts'];
+const PLUGIN_STAMP = join(ROOT, 'build/cni.stamp');
 const INSTALL_STAMP = join(ROOT, 'node_modules/.wrouter-installed');
 
 function main() {
@@ -65,6 +70,7 @@ function main() {
   installPrograms(['development', 'kubernetes'].filter((purpose) => flags.has(`--${purpose}`)));
   const node = pinnedNode();
   buildCore(node);
+  buildPlugin(node);
   if (!flags.has('--build-only')) run(node, script, rest);
 }
 
@@ -143,6 +149,16 @@ function buildCore(node) {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** The CNI plugin, on machines that pods can be on. */
+function buildPlugin(node) {
+  if (process.platform !== 'linux') return;
+  const wanted = hashOf(PLUGIN_SOURCES.flatMap(filesOf));
+  if (existsSync(join(ROOT, 'build/cni/wrouter')) && readText(PLUGIN_STAMP) === wanted) return;
+  say('building the CNI plugin');
+  runStep(node, ['mgmt/cni/build.ts']);
+  writeFileSync(PLUGIN_STAMP, wanted);
 }
 
 function runStep(node, args) {

@@ -1,6 +1,6 @@
 // Pods through the CNI plugin: network namespaces on a real compute appliance, called for as a kubelet calls, with a real controller and
 // gateway. Ports come and go under traffic of others, nothing is left behind, and agent and data plane may restart.
-// needs: netns, gcc
+// needs: netns, gcc, cni-plugins
 // limit: 400 s
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -119,6 +119,32 @@ test('several interfaces: all by one ADD, the default route where it is asked fo
   assert.equal(json.dns, { nameservers: ['10.96.0.10'] });
   assert.match(bench.namespaces.ip(Kubelet.place(pod), 'route show default'), /via 101\.101\.101\.254 dev net1/);
   await kubelet.delete(pod);
+  assert.equal(devicesOf(bench), []);
+  await remove(bench, pod);
+});
+
+test('chained plugins: portmap and bandwidth take our result, and give back what they changed', async (bench) => {
+  const pod = podSpec(8);
+  const kubelet = kubeletOf(bench);
+  bench.namespaces.add(Kubelet.place(pod));
+  await create(bench, pod);
+  // As old as Debian's plugins are.
+  const cniVersion = '1.0.0';
+  const { json: ours } = await kubelet.add(pod, { configuration: { cniVersion } });
+  const chain = [
+    { plugin: '/usr/lib/cni/bandwidth', configuration: { cniVersion, type: 'bandwidth', ingressRate: 100_000_000, ingressBurst: 10_000_000, egressRate: 100_000_000, egressBurst: 10_000_000 } },
+    { plugin: '/usr/lib/cni/portmap', configuration: { cniVersion, type: 'portmap', runtimeConfig: { portMappings: [{ hostPort: 18080, containerPort: 80, protocol: 'tcp' }] } } },
+  ];
+  let previous = ours;
+  for (const { plugin, configuration } of chain) previous = (await kubelet.add(pod, { plugin, configuration: { ...configuration, prevResult: previous } })).json;
+  assert.equal(previous.ips, ours.ips);
+  assert.equal(previous.interfaces!.slice(0, 2), ours.interfaces);
+  assert.match(bench.namespaces.run('compute', 'tc', ['qdisc', 'show', 'dev', pod.interfaces[0]!.port]), /tbf/);
+  assert.match(bench.namespaces.run('compute', 'iptables', ['-t', 'nat', '-S']), /18080.*DNAT|DNAT.*:80/);
+  assert.is((await kubelet.call({ command: 'CHECK', pod, configuration: { cniVersion, prevResult: previous } })).code, 0);
+  for (const { plugin, configuration } of [...chain].reverse()) await kubelet.delete(pod, { plugin, configuration: { ...configuration, prevResult: previous } });
+  await kubelet.delete(pod, { configuration: { cniVersion, prevResult: previous } });
+  assert.not.match(bench.namespaces.run('compute', 'iptables', ['-t', 'nat', '-S']), /18080/);
   assert.equal(devicesOf(bench), []);
   await remove(bench, pod);
 });
