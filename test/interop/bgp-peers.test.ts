@@ -5,7 +5,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BgpEngine } from '../../mgmt/controller/bgp/engine.ts';
-import { formatKey, keyOf } from '../../mgmt/controller/model/address.ts';
+import { formatAddress, formatKey, keyOf } from '../../mgmt/controller/model/address.ts';
 import { Bird } from './bird.ts';
 import { address, ASN, BgpLab, COMPUTE, frrConfiguration, pathOf, peerOf, TARGET, until, type Link } from './bgp-lab.ts';
 import { Frr } from './frr.ts';
@@ -23,6 +23,13 @@ test.before(async () => {
   await engine.announce({ announce: [pathOf(FIP)], withdraw: [] });
 });
 test.after(() => lab.close());
+
+/** As `gobgp -j global rib` tells it. */
+interface GobgpPath {
+  'neighbor-ip': string;
+  nlri: { labels: number[] };
+  attrs: { type: number; nexthop?: string; value?: unknown; as_paths?: { asns: number[] }[] }[];
+}
 
 const received = (prefix: string, by: BgpEngine = engine) => [...by.rib.paths()].map(({ path }) => path).find((path) => path.prefix === keyOf(prefix));
 
@@ -104,6 +111,36 @@ test('a peer that asks by route target gets what it asks for, as it asks', async
   await second.setWantedTargets([BLUE]);
   await until('no red routes', () => !received(FIP, second) && !received('101.101.104.3/32', second));
   assert.ok(received('101.101.104.1/32', second));
+});
+
+test('what we read of UPDATEs is what GoBGP reads', async () => {
+  const link = lab.router('third');
+  const third = await lab.engine({ routerId: address(link.router), asn: FAR_ASN }, 'third');
+  const distinguishers = ['64512:4294967295', '10.0.0.7:65535', '4200000001:7', '0:0'];
+  const targets = ['target:64512:10000', 'target:10.0.0.9:5', 'target:4200000001:3', 'target:1:4294967295'];
+  const told = Array.from({ length: 200 }, (_, at) => pathOf('0.0.0.0/0', {
+    prefix: keyOf(at === 0 ? '0.0.0.0/0' : `198.18.${at}.0/${24 + at % 9}`), distinguisher: distinguishers[at % 4]!, label: 16 + at * 5000, nextHop: address('10.169.128.1') + at,
+    targets: targets.filter((_, bit) => ((at % 15 + 1) >> bit) & 1), encapsulations: at % 3 === 0 ? [] : at % 3 === 1 ? [11] : [2, 13],
+  }));
+  await third.announce({ announce: told, withdraw: [] });
+  await engine.setPeers([peerOf(link, { asn: FAR_ASN })]);
+  await third.setPeers([{ ...peerOf(link), address: address(link.controller) }]);
+  const ours = await until('all of them', () => { const all = [...engine.rib.paths()].filter(({ path }) => path.peer === address(link.router)); return all.length === told.length && all; });
+  const table = lab.namespaces.run('controller', 'gobgp', ['--target', `unix://${lab.folder('engine-controller')}/gobgp.sock`, '-j', 'global', 'rib', '-a', 'vpnv4']);
+  const theirs = Object.entries(JSON.parse(table) as Record<string, GobgpPath[]>).flatMap(([prefix, paths]) => paths.filter((path) => path['neighbor-ip'] === link.router).map((path) => {
+    const attribute = (type: number) => path.attrs.find((each) => each.type === type);
+    return {
+      prefix, label: path.nlri.labels[0], nextHop: attribute(14)?.nexthop, origin: attribute(1)?.value, asPath: attribute(2)?.as_paths?.flatMap(({ asns }) => asns),
+      communities: ((attribute(16)?.value ?? []) as { type: number; subtype?: number; value?: string; tunnel_type?: number }[]).map(({ value, tunnel_type: tunnel }) => value ?? tunnel).map(String).sort(),
+    };
+  }));
+  /** It writes AS numbers of 4 bytes in two halves (RFC 5396), here those in front of a colon. */
+  const asdot = (text: string): string => text.replace(/^(\d{6,}):/, (_, asn: string) => `${Number(asn) >>> 16}.${Number(asn) & 0xffff}:`);
+  const byPrefix = <T extends { prefix: string }>(paths: T[]): T[] => paths.sort((one, other) => (one.prefix < other.prefix ? -1 : 1));
+  assert.equal(byPrefix(ours.map(({ path }) => ({
+    prefix: asdot(`${path.distinguisher}:${formatKey(path.prefix)}`), label: path.label, nextHop: formatAddress(path.nextHop), origin: path.origin, asPath: path.asPath,
+    communities: [...path.targets.map((target) => asdot(target.slice('target:'.length))), ...path.encapsulations.map(String)].sort(),
+  }))), byPrefix(theirs));
 });
 
 test('the engine runs without root\'s rights, and its socket is for us alone', async () => {

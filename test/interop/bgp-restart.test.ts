@@ -8,7 +8,7 @@ import type { ReceivedChange } from '../../mgmt/controller/bgp/adj-rib-in.ts';
 import type { BgpEngine } from '../../mgmt/controller/bgp/engine.ts';
 import { formatKey, keyOf } from '../../mgmt/controller/model/address.ts';
 import { Bird } from './bird.ts';
-import { BgpLab, frrConfiguration, pathOf, peerOf, TARGET, until, type Link } from './bgp-lab.ts';
+import { address, BgpLab, frrConfiguration, pathOf, peerOf, TARGET, until, type Link } from './bgp-lab.ts';
 import { Frr } from './frr.ts';
 
 const test = suite('BGP restarts');
@@ -22,13 +22,14 @@ let bird: Bird;
 let engine: BgpEngine;
 const changes: ReceivedChange[] = [];
 
-const birdConfiguration = ({ controller, router }: Link): string => `router id ${router};
+/** @param more prefixes that it tells besides. */
+const birdConfiguration = ({ controller, router }: Link, more: readonly string[] = []): string => `router id ${router};
 vpn4 table vt;
 protocol device {}
 protocol direct { ipv4; }
 protocol static nh { ipv4; route 10.169.25.0/24 via ${controller}; }
 protocol static vs { vpn4 { table vt; };
- route ${router}:9 ${FROM_BIRD} via ${router}%eth0 onlink mpls 4001 { bgp_ext_community.add((rt,64512,10000)); }; }
+${[FROM_BIRD, ...more].map((prefix) => ` route ${router}:9 ${prefix} via ${router}%eth0 onlink mpls 4001 { bgp_ext_community.add((rt,64512,10000)); };`).join('\n')} }
 protocol bgp wr { local ${router} as 64512; neighbor ${controller} as 64512; hold time 9; connect delay time 1; error wait time 1, 2; graceful restart on;
  vpn4 mpls { table vt; import all; export where source = RTS_STATIC; }; }
 `;
@@ -99,6 +100,37 @@ test('a peer that crashes and comes back: we keep its routes throughout', async 
   await until('the peer is back', fresh);
   await until(`${FROM_BIRD} again, fresh`, () => received(FROM_BIRD));
   assert.equal(changes.filter(({ after }) => !after), []);
+  await allThere();
+});
+
+test('a peer that restarts gracefully: what it does not tell again goes, and nothing before it has told all', async () => {
+  const more = Array.from({ length: 250 }, (_, at) => `203.0.113.${at}/32`);
+  await bird.kill();
+  await bird.start(birdConfiguration(birdLink, more));
+  await until('all of them', () => more.every(received));
+  await until('nothing stale', fresh);
+  const [gone, ...kept] = more;
+  changes.length = 0;
+  await bird.kill();
+  await until('the session is gone', async () => (await engine.peers()).some(({ state }) => state !== 'established'));
+  await until('all is stale', () => !received(gone!));
+  assert.is([...engine.rib.paths()].filter(({ path }) => more.includes(formatKey(path.prefix))).length, more.length, 'kept meanwhile');
+  await bird.start(birdConfiguration(birdLink, kept));
+  await until(`${gone} gone`, () => changes.length > 0);
+  await until('nothing stale', fresh);
+  assert.equal(changes.map(({ before, after }) => [before && formatKey(before.prefix), after]), [[gone, undefined]], 'and no other was touched');
+  assert.ok([FROM_BIRD, ...kept].every(received));
+});
+
+test('a peer that says goodbye takes its routes with it, and tells them anew; FRR\'s stay', async () => {
+  await established();
+  changes.length = 0;
+  await bird.stop(); // with a Cease
+  await until(`${FROM_BIRD} gone`, () => [...engine.rib.paths()].every(({ path }) => path.peer !== address(birdLink.router)));
+  assert.ok(received(FROM_FRR));
+  await bird.start(birdConfiguration(birdLink));
+  await until(`${FROM_BIRD} again`, () => received(FROM_BIRD));
+  await until('nothing stale', fresh);
   await allThere();
 });
 
