@@ -16,10 +16,16 @@ import { OPTIONS } from './config/options.ts';
 import { readSettings, SettingsError } from './config/settings.ts';
 import { serveHttp } from './http.ts';
 import { KubeClient } from './kubernetes/client.ts';
+import { Lease } from './lease.ts';
 import { FatalError, Manager } from './manager.ts';
+import { exposition } from './status/metrics.ts';
 
 // The space for young objects stays small: many collections of a millisecond instead of few that stop everything for twenty.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
+
+const LEASE = 'wrouter-kube-manager';
+/** Longer than the first attempt at the Lease takes. */
+const STANDBY_MS = 3_000;
 
 async function main(): Promise<void> {
   if (process.argv.includes('--help')) {
@@ -30,8 +36,12 @@ async function main(): Promise<void> {
   const log = pino({ level: settings.logLevel, name: 'kube-manager' }, pino.destination({ fd: 2, sync: true }));
   const kubernetes = new KubeClient(settings.kubernetes);
   const config = createClient(Config, settings.controllers[0]!, clientCredentials(settings.pki, settings.identity, 'controller'));
-  const manager = new Manager({ settings, kubernetes, config, log, mayWrite: () => true });
-  const http = await serveHttp(settings.http.host, settings.http.port, { ready: () => manager.inSync, metrics: () => '' });
+  const lease = new Lease(kubernetes, { namespace: settings.leaseNamespace, name: LEASE, holder: settings.replica, log });
+  const manager = new Manager({ settings, kubernetes, config, log, mayWrite: () => lease.held });
+  // A replica that waits for its turn is ready when it has read everything; whoever starts alone has the Lease by then.
+  let readSince = Infinity;
+  const ready = (): boolean => (lease.held ? manager.inSync : performance.now() - readSince > STANDBY_MS);
+  const http = await serveHttp(settings.http.host, settings.http.port, { ready, metrics: () => exposition(manager.metrics) });
   log.info({ address: `${settings.http.host}:${(http.address() as AddressInfo).port}`, apiServer: kubernetes.server }, 'listening');
 
   let ending = false;
@@ -40,18 +50,32 @@ async function main(): Promise<void> {
     ending = true;
     log.info({ signal }, 'ending');
     http.close();
-    manager.close().finally(() => {
+    // First what is under way ends, then another replica may begin.
+    manager.close().then(() => lease.release()).finally(() => {
       config.close();
       kubernetes.close();
       process.exit(0);
     });
   };
   process.on('SIGTERM', end).on('SIGINT', end);
+  lease.onChange = (held) => {
+    if (held) orFail(() => manager.mayWriteNow());
+  };
+  void lease.run();
   await manager.start();
+  readSince = performance.now();
 }
 
-main().catch((error: unknown) => {
+const fail = (error: unknown): never => {
   const known = error instanceof SettingsError || error instanceof FatalError;
-  console.error(`kube-manager: ${known || !(error instanceof Error) ? String((error as Error).message ?? error) : error.message}`);
+  console.error(`kube-manager: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exit(2);
-});
+};
+function orFail(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    fail(error);
+  }
+}
+main().catch(fail);

@@ -1,5 +1,6 @@
 /**
- * kube-manager as a whole: informers fill the cache, the translator makes the controller's objects of it, the reconciler writes them.
+ * kube-manager as a whole: informers fill the cache, the translator makes the controller's objects of it, the reconciler writes them,
+ * the status writer tells Kubernetes what became of it. A replica that may not write reads all the same, and goes on at once when it may.
  */
 import type { Logger } from 'pino';
 import type { ConfigMethods } from '../../proto/config.ts';
@@ -14,6 +15,8 @@ import { identityProblem } from './reconcile/identity.ts';
 import { Mirror, questionOf } from './reconcile/mirror.ts';
 import { isOurs, makerOf } from './reconcile/plan.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
+import { Latency } from './status/latency.ts';
+import type { Metric } from './status/metrics.ts';
 import { StatusWriter } from './status/writer.ts';
 import { Translator } from './translate/translator.ts';
 
@@ -22,7 +25,7 @@ export interface ManagerOptions {
   readonly kubernetes: KubeClient;
   readonly config: Client<ConfigMethods>;
   readonly log: Logger;
-  /** Whether this replica may write. */
+  /** Whether this replica may write, now. */
   readonly mayWrite: () => boolean;
 }
 
@@ -36,12 +39,16 @@ export class Manager {
   readonly reconciler: Reconciler;
   readonly status: StatusWriter;
   readonly #options: ManagerOptions;
+  readonly #latency: Latency;
   #informers: readonly Informer<KubeKind>[] = [];
   #started = false;
 
   constructor(options: ManagerOptions) {
     const { settings, kubernetes, config, log, mayWrite } = this.#options = options;
+    const writing = (): boolean => this.#started && mayWrite();
+    this.#latency = new Latency(config);
     this.cache = new KubeCache((key) => {
+      this.#latency.touched(key);
       this.translator.touch(key);
       this.reconciler.schedule();
       // Somebody may have changed what is said of it.
@@ -56,16 +63,16 @@ export class Manager {
     });
     this.translator = new Translator(settings, this.cache, this.mirror);
     this.reconciler = new Reconciler({
-      config, translator: this.translator, mirror: this.mirror, cluster: settings.clusterName, log, mayWrite,
+      config, translator: this.translator, mirror: this.mirror, cluster: settings.clusterName, log, mayWrite: writing,
       onUnits: (units) => {
         for (const unit of units) this.status.mark(unit);
       },
-      onCommitted: () => {},
+      onCommitted: (version, units) => this.#latency.write(version, units),
     });
-    this.status = new StatusWriter({ client: kubernetes, cache: this.cache, translator: this.translator, mirror: this.mirror, reconciler: this.reconciler, mayWrite: () => this.#started && mayWrite(), log });
+    this.status = new StatusWriter({ client: kubernetes, cache: this.cache, translator: this.translator, mirror: this.mirror, reconciler: this.reconciler, mayWrite: writing, log });
   }
 
-  /** Reads everything once, then begins to write. Resolves then. @throws {FatalError} when the cluster's name is not for this cluster. */
+  /** Reads everything once. Resolves then. @throws {FatalError} when the cluster's name is not for this cluster. */
   async start(): Promise<void> {
     const { kubernetes, log, settings } = this.#options;
     void this.mirror.run();
@@ -74,18 +81,55 @@ export class Manager {
     this.#informers = KUBE_KINDS.map((kind) => new Informer(kind, kind === 'backends' ? backends : RESOURCES[kind], kubernetes, this.cache, log));
     for (const informer of this.#informers) void informer.run();
     await Promise.all([this.mirror.synced, ...this.#informers.map(({ synced }) => synced)]);
-    const uid = this.cache.get('namespace', 'kube-system')?.uid ?? '';
-    const problem = identityProblem(this.mirror.objects, this.translator.names, uid);
-    if (problem !== undefined) throw new FatalError(problem);
     this.#started = true;
+    log.info({ cluster: settings.clusterName, pods: this.cache.count('pod'), services: this.cache.count('service') }, 'everything is read');
+    this.mayWriteNow();
+  }
+
+  /** This replica may write (again): everything is compared once. @throws {FatalError} as `start`. */
+  mayWriteNow(): void {
+    const { settings, mayWrite } = this.#options;
+    if (!this.#started || !mayWrite()) return;
+    const problem = identityProblem(this.mirror.objects, this.translator.names, this.cache.get('namespace', 'kube-system')?.uid ?? '');
+    if (problem !== undefined) throw new FatalError(problem);
     this.reconciler.sweep();
     for (const kind of KUBE_KINDS) for (const key of this.cache.keys(kind)) this.status.mark(`${kind} ${key}`);
-    log.info({ cluster: settings.clusterName, pods: this.cache.count('pod'), services: this.cache.count('service') }, 'everything is read; writing begins');
+    this.#options.log.info({ cluster: settings.clusterName }, 'writing');
   }
 
   /** Everything is read, and what can be in the controller is there. */
-  get inSync(): boolean { return this.#started && this.reconciler.inSync; }
-  get informers(): readonly Informer<KubeKind>[] { return this.#informers; }
+  get inSync(): boolean {
+    const inSync = this.#started && this.reconciler.inSync;
+    if (inSync) this.#latency.idle();
+    return inSync;
+  }
+
+  /** Everything is read. */
+  get started(): boolean { return this.#started; }
+
+  get metrics(): readonly Metric[] {
+    const { reconciler, status, cache, mirror } = this;
+    const byKind = (value: (informer: Informer<KubeKind>) => number): Metric['value'] => ({ label: 'kind', values: Object.fromEntries(this.#informers.map((informer) => [informer.kind, value(informer)])) });
+    return [
+      { name: 'queue_depth', type: 'gauge', help: 'Objects that are to be looked at.', value: reconciler.depth },
+      { name: 'refused', type: 'gauge', help: 'Kubernetes objects that the controller refuses.', value: reconciler.refusedUnits },
+      { name: 'waiting', type: 'gauge', help: 'Kubernetes objects that wait for another one.', value: reconciler.waitingUnits },
+      { name: 'in_sync', type: 'gauge', help: '1: what can be in the controller is there.', value: Number(this.inSync) },
+      { name: 'leader', type: 'gauge', help: '1: this replica writes.', value: Number(this.#options.mayWrite()) },
+      { name: 'controller_in_contact', type: 'gauge', help: '1: the controller is followed.', value: Number(mirror.inContact) },
+      { name: 'api_in_contact', type: 'gauge', help: '1: this kind is followed at the API server.', value: byKind(({ inContact }) => Number(inContact)) },
+      { name: 'relists_total', type: 'counter', help: 'Lists of a kind, the first included.', value: byKind(({ relists }) => relists) },
+      { name: 'objects', type: 'gauge', help: 'Kubernetes objects that are known.', value: byKind(({ kind }) => cache.count(kind)) },
+      { name: 'transactions_total', type: 'counter', help: 'Transactions written to the controller.', value: reconciler.counts.transactions },
+      { name: 'operations_total', type: 'counter', help: 'Operations in them.', value: reconciler.counts.operations },
+      { name: 'refusals_total', type: 'counter', help: 'Refusals by the controller, attempts included.', value: reconciler.counts.refusals },
+      { name: 'conflicts_total', type: 'counter', help: 'Transactions that somebody else was faster than.', value: reconciler.counts.conflicts },
+      { name: 'status_writes_total', type: 'counter', help: 'Writes of status and annotations to the API server.', value: status.counts.writes },
+      { name: 'events_total', type: 'counter', help: 'Events written.', value: status.counts.events },
+      { name: 'event_to_controller_seconds', type: 'histogram', help: 'From a Kubernetes event to the controller\'s transaction.', value: this.#latency.committed },
+      { name: 'event_to_live_seconds', type: 'histogram', help: 'From a Kubernetes event until it is live in every appliance that it touches.', value: this.#latency.live },
+    ];
+  }
 
   async close(): Promise<void> {
     for (const informer of this.#informers) informer.close();
