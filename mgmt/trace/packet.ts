@@ -23,7 +23,7 @@ export const macBytes = (text: string): Uint8Array => Uint8Array.from(text.split
 /** The IPv4 packet of an Ethernet frame, without padding; undefined when there is none. */
 export function packetOf(frame: Uint8Array): Uint8Array | undefined {
   const at = u16(frame, 12) === TYPE_VLAN ? ETHERNET + TAG : ETHERNET;
-  return u16(frame, at - 2) === TYPE_IPV4 ? frame.slice(at, at + u16(frame, at + 2)) : undefined;
+  return u16(frame, at - 2) === TYPE_IPV4 ? Uint8Array.from(frame.subarray(at, at + u16(frame, at + 2))) : undefined;
 }
 
 export const sourceOf = (packet: Uint8Array): string => packet.subarray(12, 16).join('.');
@@ -58,7 +58,7 @@ function replace16(b: Uint8Array, at: number, value: number, sum: number): void 
  * @param packet a whole IPv4 packet as it arrived
  */
 export function replyTo(packet: Uint8Array): Uint8Array | undefined {
-  const reply = packet.slice();
+  const reply = Uint8Array.from(packet); // a Buffer's slice would share its bytes
   reply.set(packet.subarray(16, 20), 12);
   reply.set(packet.subarray(12, 16), 16); // swapped words have the sum that they had
   replace16(reply, 8, (TTL << 8) | packet[9]!, 10);
