@@ -12,12 +12,13 @@ import { Informer } from './kubernetes/informer.ts';
 import { KUBE_KINDS, type KubeKind } from './kubernetes/objects.ts';
 import { backendsResource, RESOURCES } from './kubernetes/resources.ts';
 import { identityProblem } from './reconcile/identity.ts';
-import { Mirror, questionOf } from './reconcile/mirror.ts';
+import { Mirror } from './reconcile/mirror.ts';
 import { isOurs, makerOf } from './reconcile/plan.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { Latency } from './status/latency.ts';
 import type { Metric } from './status/metrics.ts';
 import { StatusWriter } from './status/writer.ts';
+import { questionOf } from './translate/facts.ts';
 import { Translator } from './translate/translator.ts';
 
 export interface ManagerOptions {

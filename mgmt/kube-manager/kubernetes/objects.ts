@@ -20,6 +20,8 @@ export interface Pod extends Named {
   readonly hostNetwork: boolean;
   /** Succeeded or Failed: it has no network any more. */
   readonly finished: boolean;
+  /** It has its interfaces: what is wrong with one of them must not take the others. */
+  readonly running: boolean;
 }
 export interface ServicePort { readonly name: string; readonly port: number; readonly protocol: string }
 export interface Service extends Named {
@@ -107,8 +109,8 @@ function toldOf(raw: Raw, metadata: Raw): string {
 }
 
 function readPod(raw: Raw): Pod {
-  const [spec, status] = [part(raw['spec']), part(raw['status'])];
-  return { ...named(raw), node: text(spec['nodeName']), hostNetwork: spec['hostNetwork'] === true, finished: ['Succeeded', 'Failed'].includes(text(status['phase'])) };
+  const [spec, phase] = [part(raw['spec']), text(part(raw['status'])['phase'])];
+  return { ...named(raw), node: text(spec['nodeName']), hostNetwork: spec['hostNetwork'] === true, finished: phase === 'Succeeded' || phase === 'Failed', running: phase === 'Running' };
 }
 
 const readPort = (raw: Raw): ServicePort => ({ name: text(raw['name']), port: whole(raw['port']), protocol: text(raw['protocol']) || 'TCP' });

@@ -7,9 +7,9 @@ import { status, type ClientReadableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { ConfigMethods, Event, Object as ConfigObject } from '../../../proto/config.ts';
 import type { Client } from '../../../proto/load.ts';
-import { applianceName, fromWire, idOf, splitId, virtualRouterName, type Kind, type Stored } from '../../controller/model/kinds.ts';
+import { fromWire, idOf, splitId, virtualRouterName, type Kind, type Stored } from '../../controller/model/kinds.ts';
 import { Objects } from '../../controller/model/objects.ts';
-import type { Facts } from '../translate/view.ts';
+import type { NetworkFact, PoolFact } from '../translate/view.ts';
 
 /** Kinds that are followed; not those of millions of routes. */
 export const FOLLOWED = [
@@ -19,7 +19,7 @@ const IS_FOLLOWED = new Set<Kind>(FOLLOWED);
 const PAUSE_MS = 500;
 const PAGE = 2000;
 
-export class Mirror implements Facts {
+export class Mirror {
   readonly objects = new Objects();
   readonly #config: Client<ConfigMethods>;
   readonly #log: Logger;
@@ -87,8 +87,8 @@ export class Mirror implements Facts {
     return router && (router.spec.kind === 'COMPUTE' ? 'compute' : 'gateway');
   }
 
-  network(name: string): { shared: boolean; projects: readonly string[] } | undefined { return this.objects.get('virtual-network', name)?.spec; }
-  pool(name: string): { projects: readonly string[] } | undefined { return this.objects.get('floating-ip-pool', name)?.spec; }
+  network(name: string): NetworkFact | undefined { return this.objects.get('virtual-network', name)?.spec; }
+  pool(name: string): PoolFact | undefined { return this.objects.get('floating-ip-pool', name)?.spec; }
 
   // ---- following -----------------------------------------------------------------------------------------------------------
 
@@ -136,16 +136,5 @@ export class Mirror implements Facts {
     this.#gone.delete(id);
     this.objects.put(object);
     this.#changed(id);
-  }
-}
-
-/** The question of the translation whose answer an object is; undefined: it asks of none. */
-export function questionOf(id: string): string | undefined {
-  const [kind, name] = splitId(id);
-  switch (kind) {
-    case 'virtual-router': return `appliance ${applianceName(name)}`;
-    case 'virtual-network': return `network ${name}`;
-    case 'floating-ip-pool': return `pool ${name}`;
-    default: return undefined;
   }
 }

@@ -69,8 +69,8 @@ function interfaceOf(view: View, floating: Custom, report: Report): string | und
     report('spec.pod', 'PodNotFound', `there is no pod ${shortened(name)} with a network in this namespace; the address is kept for it`);
     return undefined;
   }
-  const at = interfaces.findIndex((each) => each.device === device);
-  if (at >= 0) return view.names.interface(pod.namespace, pod.name, pod.uid, at + 1);
+  const chosen = interfaces.find((each) => each.device === device);
+  if (chosen) return view.names.interface(pod.namespace, pod.name, pod.uid, chosen.index);
   report('spec.interface', 'InterfaceNotFound', `pod ${name} has no interface ${JSON.stringify(shortened(device))}; it has ${interfaces.map((each) => each.device).join(', ')}`);
   return undefined;
 }

@@ -16,6 +16,8 @@ interface PodInterface {
   /** "default", or namespace/name of the NetworkAttachmentDefinition. */
   readonly label: string;
   readonly device: string;
+  /** Its place, from 1; a place of a network that is not there stays empty. */
+  readonly index: number;
 }
 
 export function translatePod(view: View, key: string): Output {
@@ -32,8 +34,7 @@ export function translatePod(view: View, key: string): Output {
   const { names } = view;
   const owner = { ...ownerOf(view), kind: 'Pod', namespace: pod.namespace, name: pod.name, uid: pod.uid };
   const objects: Desired[] = [{ kind: 'virtual-machine', name: pod.uid, uuid: pod.uid, annotations: owner, spec: { project: names.project(pod.namespace) } }];
-  interfaces.forEach(({ network, label, device }, at) => {
-    const index = at + 1;
+  for (const { network, label, device, index } of interfaces) {
     const name = names.interface(pod.namespace, pod.name, pod.uid, index);
     const annotations = { ...owner, index: `${index}/${interfaces.length}`, interface: device, network: label, ...(preferred === device ? { 'default-route': 'true' } : {}) };
     const place = appliance === 'compute' ? { virtualRouter: virtualRouterName(pod.node), port: deviceName(name) } : {};
@@ -41,25 +42,28 @@ export function translatePod(view: View, key: string): Output {
       { kind: 'virtual-machine-interface', name, uuid: '', annotations, spec: { ...INTERFACE, virtualNetwork: network, ...place, virtualMachine: pod.uid, order: index } },
       { kind: 'instance-ip', name: names.instanceIp(pod.name, pod.uid, index), uuid: '', annotations: owner, spec: { ...INSTANCE_IP, virtualNetwork: network, virtualMachineInterfaces: [name] } },
     );
-  });
+  }
   return { objects, problems: found };
 }
 
 /** A pod that is bound, lives, and is not in its node's own network. */
 export const hasInterfaces = (pod: Pod): boolean => pod.node !== '' && !pod.hostNetwork && !pod.finished;
 
-/** Undefined: something that it asks for is not there, and it gets nothing until that is. */
+/**
+ * Undefined: something that it asks for is not there, and it gets nothing until that is: a pod that started without would never get it.
+ * A pod that runs keeps what there is.
+ */
 export function interfacesOf(view: View, pod: Pod, report: Report): readonly PodInterface[] | undefined {
   const [attachments, network] = [attachmentsOf(pod, report), defaultNetwork(view, pod, report)];
-  if (!attachments || network === undefined) return undefined;
-  const interfaces: PodInterface[] = [{ network, label: 'default', device: 'eth0' }];
+  if (!attachments && !pod.running || network === undefined) return undefined;
+  const interfaces: PodInterface[] = [{ network, label: 'default', device: 'eth0', index: 1 }];
   let complete = true;
-  for (const [at, each] of attachments.entries()) {
+  for (const [at, each] of (attachments ?? []).entries()) {
     const attachment = view.get('nad', keyOf(each));
     // Another plugin's network is that plugin's business.
     if (attachment && !isOurs(attachment)) continue;
     const found = attachment && networkOf(view, attachment);
-    if (found) interfaces.push({ network: found, label: keyOf(each), device: each.interface || `eth${at + 1}` });
+    if (found) interfaces.push({ network: found, label: keyOf(each), device: each.interface || `eth${at + 1}`, index: at + 2 });
     else {
       complete = false;
       report(annotationField(ANNOTATIONS.networks), 'NetworkNotFound', attachment
@@ -67,7 +71,7 @@ export function interfacesOf(view: View, pod: Pod, report: Report): readonly Pod
         : `there is no NetworkAttachmentDefinition ${keyOf(each)}; create it, and the pod gets its interfaces`);
     }
   }
-  return complete ? interfaces : undefined;
+  return complete || pod.running ? interfaces : undefined;
 }
 
 /** The pod's choice before its namespace's, before the namespace's own network, before that of all. */

@@ -10,6 +10,7 @@ import type { KubeKind } from '../kubernetes/objects.ts';
 import { translateCluster } from './cluster.ts';
 import { translateBgpRouter } from './bgp-router.ts';
 import { desiredId, type Desired, type Output, type Problem } from './desired.ts';
+import { questionOf, standing, type Known } from './facts.ts';
 import { translateFloatingIp, translatePodAddress } from './floating-ip.ts';
 import { Names } from './names.ts';
 import { translateNamespace } from './namespace.ts';
@@ -60,10 +61,10 @@ export class Translator {
   readonly #floatingIps = new MultiMap<string, string>();
   readonly #dirty = new Set<string>();
 
-  constructor(settings: ClusterSettings, cache: KubeCache, facts: Facts) {
+  constructor(settings: ClusterSettings, cache: KubeCache, known: Known) {
     this.#settings = settings;
     this.#cache = cache;
-    this.#facts = facts;
+    this.#facts = standing(known, (id, { annotations }) => annotations?.['owner'] === 'k8s' && annotations['cluster'] === settings.clusterName && !this.#makers.has(id));
     this.names = new Names(settings);
     this.#dirty.add(CLUSTER);
   }
@@ -82,6 +83,8 @@ export class Translator {
   run(): { units: ReadonlySet<string>; ids: ReadonlySet<string> } {
     const [units, ids] = [new Set<string>(), new Set<string>()];
     for (const unit of this.#dirty) {
+      // Taken out first: what it changes may touch it again, or another one that has been made already.
+      this.#dirty.delete(unit);
       const output = this.#make(unit);
       if (output === NOTHING) this.#forget(unit);
       const before = this.#outputs.get(unit);
@@ -93,6 +96,7 @@ export class Translator {
         this.#makers.get(id)?.delete(unit);
         if (this.#makers.get(id)?.size === 0) this.#makers.delete(id);
         ids.add(id);
+        this.#ask(id);
       }
       for (const object of output.objects) {
         const id = desiredId(object);
@@ -101,11 +105,11 @@ export class Translator {
         makers.set(unit, object);
         for (const name of interfacesOf(object)) this.#floatingIps.add(name, id);
         ids.add(id);
+        this.#ask(id);
       }
       if (output.objects.length === 0 && output.problems.length === 0) this.#outputs.delete(unit);
       else this.#outputs.set(unit, output);
     }
-    this.#dirty.clear();
     return { units, ids };
   }
 
@@ -134,6 +138,13 @@ export class Translator {
       return maker === unit ? [] : [{ field: 'metadata.name', rule: 'NameTaken', message: `${object.kind} ${object.name} is made by ${maker.trim()} already; choose another name` }];
     });
     return [...output.problems, ...taken];
+  }
+
+  /** An object should be, or should not: who asked about it asks again. */
+  #ask(id: string): void {
+    const question = questionOf(id);
+    if (question === undefined) return;
+    for (const asker of this.#askers.get(question) ?? []) this.#dirty.add(asker);
   }
 
   #make(unit: string): Output {

@@ -4,12 +4,15 @@ import type { KubeCache } from '../kubernetes/cache.ts';
 import type { Backends, KubeKind, KubeObjects, Namespace } from '../kubernetes/objects.ts';
 import type { Names } from './names.ts';
 
+export interface NetworkFact { readonly shared: boolean; readonly projects: readonly string[] }
+export interface PoolFact { readonly projects: readonly string[] }
+
 /** What is asked of the controller's objects, whoever made them. */
 export interface Facts {
   /** Whether there is an appliance of this name, and whether it takes workloads. */
   appliance(name: string): 'compute' | 'gateway' | undefined;
-  network(name: string): { readonly shared: boolean; readonly projects: readonly string[] } | undefined;
-  pool(name: string): { readonly projects: readonly string[] } | undefined;
+  network(name: string): NetworkFact | undefined;
+  pool(name: string): PoolFact | undefined;
 }
 
 export interface View extends Facts {
