@@ -30,6 +30,8 @@ const SETTINGS: ReadonlySet<Kind> = new Set(['bgp-router', 'global-system-config
  */
 const BURST_MS = 50;
 const [FLOOD_ROUTES, FLOOD_MS] = [200, 500];
+/** Prefixes of one transaction: whoever waits for the controller meanwhile waits for no more than this. */
+const MOST_PREFIXES = 10_000;
 /** After the store did not take what routers told. */
 const RETRY_MS = 1000;
 
@@ -47,6 +49,8 @@ export interface BgpServiceOptions {
 /** A peer as it is set, and as it is. */
 export interface NeighborState extends PeerStatus { readonly name: string; readonly holdTime: number; readonly restartTime: number; readonly wanted: readonly Family[] }
 
+type Pending = Map<string, { readonly path: Path; readonly present: boolean }>;
+
 export class BgpService {
   readonly #options: BgpServiceOptions;
   readonly #received: ReceivedRoutes;
@@ -59,7 +63,7 @@ export class BgpService {
   /** Starting, stopping and telling peers, one after the other. */
   #work: Promise<void> = Promise.resolve();
   /** What routers told and the engine has not yet: by id, whether it is there now. */
-  #pending = new Map<string, { readonly path: Path; readonly present: boolean }>();
+  #pending: Pending = new Map();
   /** What came in and is not on the disk yet. */
   #unwritten: ReceivedChange[] = [];
   #pumping = false;
@@ -261,9 +265,9 @@ export class BgpService {
       await new Promise<void>((resolve) => setImmediate(resolve));
       while (!this.#closing) {
         const routes = this.#pending.size;
-        await this.#workIn(false);
+        const all = await this.#workIn(false, MOST_PREFIXES);
         if (this.#pending.size + this.#unwritten.length === 0) break;
-        await sleep(routes < FLOOD_ROUTES ? BURST_MS : FLOOD_MS);
+        await sleep(!all ? 0 : routes < FLOOD_ROUTES ? BURST_MS : FLOOD_MS);
       }
       if (!this.#closing) this.#received.markWorkedIn();
     } catch (error) {
@@ -274,19 +278,33 @@ export class BgpService {
     }
   }
 
-  async #workIn(anew: boolean): Promise<void> {
+  /** @returns whether it was all that was there. */
+  async #workIn(anew: boolean, mostPrefixes = Infinity): Promise<boolean> {
     this.#received.write(this.#unwritten, this.#imports.received);
     this.#unwritten = [];
-    const pending = this.#pending;
-    this.#pending = new Map();
-    const paths = (present: boolean): Path[] => [...pending.values()].filter((each) => each.present === present).map(({ path }) => path);
+    const { taken, left } = this.#take(mostPrefixes);
+    this.#pending = left;
+    const paths = (present: boolean): Path[] => [...taken.values()].filter((each) => each.present === present).map(({ path }) => path);
     try {
       await this.#options.engine.changeImported(paths(false), paths(true), anew);
     } catch (error) {
       // What came later counts.
-      this.#pending = new Map([...pending, ...this.#pending]);
+      this.#pending = new Map([...taken, ...this.#pending]);
       throw error;
     }
+    return left.size === 0;
+  }
+
+  /** What is pending of so many prefixes. All of a prefix goes together: a path and what takes its place. */
+  #take(mostPrefixes: number): { taken: Pending; left: Pending } {
+    if (this.#pending.size <= mostPrefixes) return { taken: this.#pending, left: new Map() };
+    const prefixes = new Set<number>();
+    const [taken, left]: [Pending, Pending] = [new Map(), new Map()];
+    for (const [id, each] of this.#pending) {
+      if (prefixes.size < mostPrefixes) prefixes.add(each.path.prefix);
+      (prefixes.has(each.path.prefix) ? taken : left).set(id, each);
+    }
+    return { taken, left };
   }
 }
 
