@@ -7,7 +7,7 @@ import { Compiler } from '../../mgmt/controller/compile/compiler.ts';
 import { decodeObject } from '../../mgmt/controller/model/codec.ts';
 import { idOf, type Stored } from '../../mgmt/controller/model/kinds.ts';
 import { Objects } from '../../mgmt/controller/model/objects.ts';
-import { claimsOf } from '../../mgmt/controller/model/relations.ts';
+import { claimsOf, claimText } from '../../mgmt/controller/model/relations.ts';
 import type { Change } from '../../mgmt/controller/model/transaction.ts';
 import { Numbering, type NumberRow, type Ranges, type SlotsRow } from '../../mgmt/controller/routing/numbering.ts';
 import { Mirror } from '../../mgmt/controller/store/mirror.ts';
@@ -67,8 +67,8 @@ export class Truth {
       objects.put(object);
     }
     for (const row of rows) {
-      for (const { claim, what } of claimsOf(this.#decoded.get(row)!)) {
-        if (objects.claimants(claim).size > 1) throw new Violation(`version ${version}: ${what} belongs to ${[...objects.claimants(claim)].join(' and ')}`);
+      for (const claim of claimsOf(this.#decoded.get(row)!)) {
+        if (objects.claimants(claim).size > 1) throw new Violation(`version ${version}: ${claimText(claim)} belongs to ${[...objects.claimants(claim)].join(' and ')}`);
       }
     }
     const numbering = new Numbering(this.#ranges);

@@ -293,13 +293,15 @@ export class Compiler {
   // ---- paths and routes ------------------------------------------------------------------------------------------------------
 
   #changePaths(before: Contribution, after: Contribution): void {
-    const [were, are] = [new Set(before.paths), new Set(after.paths)];
+    // Sets are worth their while only where there was something before, which a compile from scratch has not.
+    const were = before.paths.length > 0 ? new Set(before.paths) : NO_PATHS;
+    const are = before.paths.length > 0 ? new Set(after.paths) : NO_PATHS;
     for (const path of were) {
       if (are.has(path)) continue;
       this.#removePath(path);
       this.#exports.remove(path);
     }
-    for (const path of are) {
+    for (const path of after.paths) {
       if (were.has(path)) continue;
       this.#addPath(path);
       this.#exports.add(path);
@@ -346,7 +348,17 @@ export class Compiler {
   #decideRoutes(instance: VrfInstance, prefixes: ReadonlySet<number> | 'all'): void {
     const tables = this.#paths.of(instance.imports);
     if (prefixes === 'all') this.#refreshBulks(instance);
-    for (const prefix of prefixes === 'all' ? this.#single(instance, tables) : prefixes) this.#decideRoute(instance, prefix, candidates(tables, prefix));
+    if (prefixes === 'all' && instance.routes.size === 0 && instance.bulks.size < 2) this.#decideFirst(instance, tables);
+    else for (const prefix of prefixes === 'all' ? this.#single(instance, tables) : prefixes) this.#decideRoute(instance, prefix, candidates(tables, prefix));
+  }
+
+  /** All routes of a VRF that has none: table by table, without a list of their prefixes. */
+  #decideFirst(instance: VrfInstance, tables: readonly PathsByPrefix[]): void {
+    tables.forEach((table, at) => {
+      for (const prefix of table.keys()) {
+        if (!tables.some((other, its) => its < at && other.has(prefix))) this.#decideRoute(instance, prefix, candidates(tables, prefix));
+      }
+    });
   }
 
   /** VRFs that are known, with the targets of what each takes, on any appliance. */
@@ -395,12 +407,19 @@ export class Compiler {
   nexthopOn(appliance: Appliance, path: Path): Nexthop {
     if (path.appliance === '' || path.appliance === appliance.name) return path.nexthop;
     const { nexthop, tunnelAddress: remote, label } = path;
-    return { kind: 'tunnel', remote, label, external: nexthop.kind === 'vrf' || (nexthop.kind === 'tunnel' && nexthop.external) };
+    return { kind: 'tunnel', remote, label, external: isExternal(nexthop) };
+  }
+
+  /** The same, acquired. */
+  #acquireOne(appliance: Appliance, path: Path): number {
+    const { nexthop } = path;
+    if (path.appliance === '' || path.appliance === appliance.name) return appliance.acquire(nexthop);
+    return appliance.acquireTunnel(path.tunnelAddress, path.label, isExternal(nexthop));
   }
 
   /** Acquires the next hop of paths that share the traffic. */
   #acquire(appliance: Appliance, paths: readonly Path[], groupKey: () => string): number {
-    if (paths.length === 1) return appliance.acquire(this.nexthopOn(appliance, paths[0]!));
+    if (paths.length === 1) return this.#acquireOne(appliance, paths[0]!);
     const members = new Map<string, Nexthop>();
     for (const path of paths) {
       const nexthop = this.nexthopOn(appliance, path);
@@ -515,13 +534,24 @@ export class Compiler {
   }
 }
 
+/** Whether a tunnel to what does this leads out of the house. */
+const isExternal = (nexthop: Nexthop): boolean => nexthop.kind === 'vrf' || nexthop.kind === 'tunnel' && nexthop.external;
+
+const NO_PATHS: ReadonlySet<Path> = new Set();
+
 /** What an evaluation gave again stays the same object, and no path comes twice: path tables hold paths and route tables by identity. */
 function keepSame(before: Contribution, after: Contribution): Contribution {
-  if (before.paths.length === 0 && new Set(after.paths.map(({ prefix }) => prefix)).size === after.paths.length && !before.bulk) return after;
+  if (before.paths.length === 0 && areDistinct(after.paths) && !before.bulk) return after;
   const known = new Map(before.paths.map((path) => [path.id, path]));
   const paths = [...new Map(after.paths.map((path) => [path.id, path]))].map(([id, path]) => known.get(id) ?? path);
   if (!after.bulk) return { ...after, paths };
   return { ...after, paths, bulk: before.bulk && sameBulk(before.bulk, after.bulk) ? before.bulk : after.bulk };
+}
+
+/** Whether no two paths are to the same prefix. Most units have two or three. */
+function areDistinct(paths: readonly Path[]): boolean {
+  if (paths.length > 8) return new Set(paths.map(({ prefix }) => prefix)).size === paths.length;
+  return paths.every(({ prefix }, at) => !paths.some((other, its) => its < at && other.prefix === prefix));
 }
 
 function sameBulk(one: Bulk, other: Bulk): boolean {

@@ -2,7 +2,6 @@
 import { contains, formatAddress, hostsOf, type Prefix } from './address.ts';
 import type { Stored } from './kinds.ts';
 import type { Objects } from './objects.ts';
-import { addressClaim } from './relations.ts';
 import { subnetOf, subnetsOf } from './subnets.ts';
 
 /** Where the next search for a free address begins: a freed address is not given to somebody else at once. */
@@ -24,7 +23,7 @@ export function freeAddress(objects: Objects, network: Stored<'virtual-network'>
     const last = inner ? Math.min(prefix.address + 2 ** (32 - prefix.length) - 1, whole.last) : own.last;
     const hint = `${owner} ${first}`;
     const search = (from: number): number | undefined => {
-      for (let address = from; address <= last; address++) if (objects.claimants(addressClaim(owner, address)).size === 0) return address;
+      for (let address = from; address <= last; address++) if (!objects.isClaimed({ kind: 'address', owner, value: address })) return address;
       return undefined;
     };
     const found = search(Math.max(first, ofThese.get(hint) ?? 0)) ?? search(first);

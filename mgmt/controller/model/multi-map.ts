@@ -28,11 +28,13 @@ export class MultiMap<Key, Value extends string | object> {
     else if (found !== undefined) into.push(found);
   }
 
-  add(key: Key, value: Value): void {
+  /** Whether it is new. */
+  add(key: Key, value: Value): boolean {
     const found = this.#values.get(key);
-    if (found === undefined) this.#values.set(key, value);
-    else if (found instanceof Set) found.add(value);
-    else if (found !== value) this.#values.set(key, new Set([found, value]));
+    if (found === value || found instanceof Set && found.has(value)) return false;
+    if (found instanceof Set) found.add(value);
+    else this.#values.set(key, found === undefined ? value : new Set([found, value]));
+    return true;
   }
 
   /** Whether the key has no value any more. */

@@ -4,8 +4,8 @@
  */
 import { idOf, type Kind, type Stored } from './kinds.ts';
 import { MultiMap } from './multi-map.ts';
-import { referencesOf } from './references.ts';
-import { claimsOf } from './relations.ts';
+import { eachReference } from './references.ts';
+import { claimsOf, type ClaimKey, type ClaimKind } from './relations.ts';
 
 /** What the compile step reads; `Objects` is one, and so is a view that records what was read. */
 export interface ObjectView {
@@ -21,7 +21,8 @@ export class Objects implements ObjectView {
   readonly #byUuid = new Map<string, Stored>();
   /** By kind and name, so that no index has strings of its own. */
   readonly #users = new Map<Kind, MultiMap<string, Stored>>();
-  readonly #claims = new MultiMap<string, string>();
+  /** By kind, owner and value. */
+  readonly #claims = new Map<ClaimKind, Map<string, MultiMap<string | number, Stored>>>();
 
   get<K extends Kind>(kind: K, name: string): Stored<K> | undefined {
     return this.#byKind.get(kind)?.get(name) as Stored<K> | undefined;
@@ -51,7 +52,13 @@ export class Objects implements ObjectView {
   isUsed(kind: Kind, name: string): boolean { return this.#users.get(kind)?.has(name) ?? false; }
 
   /** Ids of the objects that claim this; more than one is a conflict. */
-  claimants(claim: string): ReadonlySet<string> { return this.#claims.get(claim); }
+  claimants({ kind, owner, value }: ClaimKey): ReadonlySet<string> {
+    const ids = new Set<string>();
+    for (const object of this.#claims.get(kind)?.get(owner)?.get(value) ?? []) ids.add(idOf(object.kind, object.name));
+    return ids;
+  }
+
+  isClaimed({ kind, owner, value }: ClaimKey): boolean { return this.#claims.get(kind)?.get(owner)?.has(value) ?? false; }
 
   put(object: Stored): void {
     this.remove(object.kind, object.name);
@@ -59,13 +66,18 @@ export class Objects implements ObjectView {
     if (!named) this.#byKind.set(object.kind, named = new Map());
     named.set(object.name, object);
     this.#byUuid.set(object.uuid, object);
-    const id = idOf(object.kind, object.name);
-    for (const reference of referencesOf(object)) {
-      let users = this.#users.get(reference.kind);
-      if (!users) this.#users.set(reference.kind, users = new MultiMap());
-      users.add(reference.name, object);
+    eachReference(object, (to, name) => {
+      let users = this.#users.get(to);
+      if (!users) this.#users.set(to, users = new MultiMap());
+      users.add(name, object);
+    });
+    for (const { kind, owner, value } of claimsOf(object)) {
+      let owners = this.#claims.get(kind);
+      if (!owners) this.#claims.set(kind, owners = new Map());
+      let values = owners.get(owner);
+      if (!values) owners.set(owner, values = new MultiMap());
+      values.add(value, object);
     }
-    for (const { claim } of claimsOf(object)) this.#claims.add(claim, id);
   }
 
   remove(kind: Kind, name: string): void {
@@ -73,8 +85,11 @@ export class Objects implements ObjectView {
     if (!object) return;
     this.#byKind.get(kind)!.delete(name);
     this.#byUuid.delete(object.uuid);
-    const id = idOf(kind, name);
-    for (const reference of referencesOf(object)) this.#users.get(reference.kind)!.delete(reference.name, object);
-    for (const { claim } of claimsOf(object)) this.#claims.delete(claim, id);
+    eachReference(object, (to, its) => { this.#users.get(to)!.delete(its, object); });
+    for (const { kind: of, owner, value } of claimsOf(object)) {
+      const owners = this.#claims.get(of)!;
+      const values = owners.get(owner)!;
+      if (values.delete(value, object) && values.size === 0) owners.delete(owner);
+    }
   }
 }

@@ -11,7 +11,7 @@ import { DOMAIN, fromWire, idOf, isKind, KINDS, parentKind, parentName, splitId,
 import type { Objects } from './objects.ts';
 import { Refusal, type RefusalKind, type Violation } from './refusal.ts';
 import { mapReferences, referencesOf } from './references.ts';
-import { claimsOf } from './relations.ts';
+import { claimsOf, claimText } from './relations.ts';
 import { isTarget } from './rules/check.ts';
 import { checkName, checkObject } from './rules/index.ts';
 import { withKeptSecrets } from './secrets.ts';
@@ -150,9 +150,9 @@ class Transaction implements Staged {
     for (const { field, kind, name } of referencesOf(object)) {
       if (!this.#objects.get(kind, name)) report(field, 'REFERENCE', `there is no ${kind} ${name}; create it first, or in the same transaction`);
     }
-    for (const { field, claim, what } of claimsOf(object)) {
+    for (const claim of claimsOf(object)) {
       const others = [...this.#objects.claimants(claim)].filter((other) => other !== id);
-      if (others.length > 0) report(field, 'TAKEN', `${what} belongs to ${others.join(', ')}`);
+      if (others.length > 0) report(claim.field, 'TAKEN', `${claimText(claim)} belongs to ${others.join(', ')}`);
     }
     checkObject(report, object, this.#objects);
   }

@@ -125,7 +125,7 @@ export class Numbering {
 
   /** The number of `key`, if it is held. */
   find(appliance: string, space: Space, key: string): number | undefined {
-    return this.#spaces.get(scopeOf(appliance, space))?.held.get(key);
+    return this.#of(appliance, space).held.get(key);
   }
 
   /** What holds a number. */

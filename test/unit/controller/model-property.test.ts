@@ -7,7 +7,7 @@ import { KINDS, idOf, type Kind, type Stored } from '../../../mgmt/controller/mo
 import { Objects } from '../../../mgmt/controller/model/objects.ts';
 import { referencesOf } from '../../../mgmt/controller/model/references.ts';
 import { Refusal } from '../../../mgmt/controller/model/refusal.ts';
-import { claimsOf } from '../../../mgmt/controller/model/relations.ts';
+import { claimsOf, claimText } from '../../../mgmt/controller/model/relations.ts';
 import { stage } from '../../../mgmt/controller/model/transaction.ts';
 import type { Operation } from '../../../proto/config.ts';
 import { deletion, put, type DraftObject } from './objects.ts';
@@ -69,7 +69,7 @@ function check(objects: Objects): void {
       const known = users.get(idOf(kind, name)) ?? new Set();
       users.set(idOf(kind, name), known.add(id));
     }
-    for (const { claim } of claimsOf(each)) {
+    for (const claim of claimsOf(each).map(claimText)) {
       assert.ok(!claims.has(claim) || claims.get(claim) === id, `${claim} belongs to ${claims.get(claim)} and ${id}`);
       claims.set(claim, id);
     }
