@@ -72,6 +72,34 @@ test('a name that goes, or moves to another port, takes its port along', async (
   assert.equal([...dataplane.attached.keys()].sort(), ['fabric0', 'pod-3']);
 });
 
+test('a port that is held is out until it is brought, which waits until it is live with its interface, or says why it cannot be', async ({ ports, dataplane, devices }) => {
+  devices.add('pod-1');
+  dataplane.interfaces = [[1, 'pod-1']];
+  await ports.learn(1);
+  await settled(() => dataplane.attached.has('pod-1'));
+  await ports.hold('pod-1');
+  assert.is(dataplane.attached.has('pod-1'), false);
+  await ports.reconcile();
+  assert.is(dataplane.attached.has('pod-1'), false);
+  let isLive = false;
+  const bringing = ports.bring('pod-1', new AbortController().signal).then(() => { isLive = true; });
+  await settled(() => dataplane.attached.has('pod-1'));
+  assert.is(isLive, false, 'attached, but bound to no interface yet');
+  dataplane.attached.set('pod-1', { ...dataplane.attached.get('pod-1')!, interface: 1 });
+  await ports.look();
+  await bringing;
+
+  await ports.hold('pod-1');
+  dataplane.refuse = 'of 1024 queues 0 are free';
+  await ports.bring('pod-1', new AbortController().signal).then(() => assert.unreachable(), (error: Error) => assert.match(error.message, /0 are free/));
+  await ports.hold('pod-1');
+  dataplane.refuse = '';
+  const gone = new AbortController();
+  const waiting = ports.bring('pod-1', gone.signal).then(() => assert.unreachable(), (error: Error) => assert.match(error.message, /gave up/));
+  gone.abort(new Error('the runtime gave up'));
+  await waiting;
+});
+
 test("profile ports, and ports without a device, are nobody's to detach", async ({ ports, dataplane }) => {
   dataplane.put({ name: 'pod-9', driver: 'socket', device: '127.0.0.1:1,127.0.0.1:2', queues: 1 });
   await ports.learn(1);
