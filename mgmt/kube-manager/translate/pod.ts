@@ -1,5 +1,6 @@
 /** A pod: a virtual machine with an interface for each of its networks, each with an address. */
 import { virtualRouterName } from '../../controller/model/kinds.ts';
+import { shortened } from '../config/literal.ts';
 import { ANNOTATIONS, keyOf, type Pod } from '../kubernetes/objects.ts';
 import { annotationField, attachmentsOf, chosenNetwork, problems, type Report } from './annotations.ts';
 import { ownerOf } from './cluster.ts';
@@ -96,6 +97,6 @@ function defaultNetwork(view: View, pod: Pod, report: Report): string | undefine
 function defaultRoute(pod: Pod, interfaces: readonly PodInterface[], report: Report): string | undefined {
   const chosen = pod.annotations[ANNOTATIONS.defaultRoute];
   if (chosen === undefined || interfaces.some(({ device }) => device === chosen)) return chosen;
-  report(annotationField(ANNOTATIONS.defaultRoute), 'InvalidAnnotation', `${JSON.stringify(chosen)} is none of the pod's interfaces: ${interfaces.map(({ device }) => device).join(', ')}`);
+  report(annotationField(ANNOTATIONS.defaultRoute), 'InvalidAnnotation', `${JSON.stringify(shortened(chosen))} is none of the pod's interfaces: ${interfaces.map(({ device }) => device).join(', ')}`);
   return undefined;
 }

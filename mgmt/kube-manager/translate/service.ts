@@ -4,6 +4,7 @@
  */
 import type { PortMapping } from '../../../proto/config.ts';
 import { contains, parseAddress, parsePrefix } from '../../controller/model/address.ts';
+import { shortened } from '../config/literal.ts';
 import { keyOf, type EndpointGroup, type Service } from '../kubernetes/objects.ts';
 import { problems, type Report } from './annotations.ts';
 import { ownerOf } from './cluster.ts';
@@ -48,7 +49,7 @@ export function translateService(view: View, key: string): Output {
 function isServiceAddress({ settings }: View, text: string, report: Report): boolean {
   const address = parseAddress(text);
   const within = address !== undefined && settings.serviceSubnets.some((each) => contains(parsePrefix(each)!, address));
-  if (!within) report('spec.clusterIP', 'OutsideServiceSubnets', `${text} is in none of service_subnets (${settings.serviceSubnets.join(', ')}); set these to the API server's --service-cluster-ip-range`);
+  if (!within) report('spec.clusterIP', 'OutsideServiceSubnets', `${shortened(text)} is in none of service_subnets (${settings.serviceSubnets.join(', ')}); set these to the API server's --service-cluster-ip-range`);
   return within;
 }
 
@@ -56,7 +57,7 @@ function isServiceAddress({ settings }: View, text: string, report: Report): boo
 function externalAddresses(service: Service, report: Report): readonly string[] {
   const chosen = (text: string, field: string): string[] => {
     if (parseAddress(text) !== undefined) return [text];
-    report(field, 'InvalidAddress', `${JSON.stringify(text)} is not an IPv4 address`);
+    report(field, 'InvalidAddress', `${JSON.stringify(shortened(text))} is not an IPv4 address`);
     return [];
   };
   if (service.loadBalancerClass !== '' && !service.loadBalancerClass.startsWith('wrouter.io/')) return [];
