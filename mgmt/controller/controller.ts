@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import v8 from 'node:v8';
 import pino from 'pino';
 import { BgpService } from './bgp/service.ts';
+import { LastRun } from './bgp/last-run.ts';
 import { Engine } from './engine.ts';
 import { serve } from './server.ts';
 import { isFile, openStore } from './store/open.ts';
@@ -70,9 +71,9 @@ async function main(): Promise<void> {
       process.exit(1);
     });
   }
-  const engine = await Engine.open(store);
-  // Before appliances come: they have the routes that routers told the last run.
-  const bgp = bgpDirectory === undefined ? undefined : await BgpService.open({ engine, name, directory: bgpDirectory, launcher: bgpLauncher, log: log.child({ part: 'bgp' }) });
+  const lastRun = bgpDirectory === undefined ? undefined : new LastRun(bgpDirectory, store.stateId, name);
+  const engine = await Engine.open(store, lastRun ? { told: (objects) => lastRun.told(objects) } : {});
+  const bgp = bgpDirectory === undefined || !lastRun ? undefined : await BgpService.open({ engine, lastRun, name, directory: bgpDirectory, launcher: bgpLauncher, log: log.child({ part: 'bgp' }) });
   const listening = await serve(engine, listen, pki, name, log, bgp, tokens);
   log.info({ address: `${listen.slice(0, listen.lastIndexOf(':'))}:${listening.port}`, version: engine.version, stateId: store.stateId, appliances: engine.compiler.appliances.size }, 'listening');
 

@@ -35,8 +35,13 @@ export interface Author {
 /** What a transaction would do; `before` and `after` are what `read` made of the compiled state. */
 export interface Planned<T> extends Committed { readonly changes: readonly Change[]; readonly before: readonly T[]; readonly after: readonly T[] }
 
-/** What a simulation replaces. */
-export interface EngineOptions { readonly newUuid?: () => string; readonly ranges?: Ranges }
+export interface EngineOptions {
+  /** What routers told the run before, as these objects want it. */
+  readonly told?: (objects: Objects) => Iterable<Path>;
+  /** What a simulation replaces. */
+  readonly newUuid?: () => string;
+  readonly ranges?: Ranges;
+}
 
 interface Events {
   /** A version is durable. Outcomes are for the sync server, changes for watchers, exports for BGP (undefined: compare all of them). */
@@ -55,7 +60,7 @@ export class Engine extends EventEmitter<Events> {
   #queue: Promise<unknown> = Promise.resolve();
   #settled = true;
 
-  private constructor(store: Store, { newUuid = randomUUID, ranges = RANGES }: EngineOptions) {
+  private constructor(store: Store, { told = () => [], newUuid = randomUUID, ranges = RANGES }: EngineOptions) {
     super();
     this.setMaxListeners(0); // one for each call that waits
     this.store = store;
@@ -64,10 +69,10 @@ export class Engine extends EventEmitter<Events> {
     this.#numbering = new Numbering(ranges);
     this.#compiler = new Compiler(this.objects, this.#numbering);
     for (const object of decodeObjects(store.objects())) this.objects.put(object);
-    this.#compileAll();
+    this.#compileAll(told(this.objects));
   }
 
-  /** What the store holds, compiled. */
+  /** What the store holds, compiled with what routers told. */
   static async open(store: Store, options: EngineOptions = {}): Promise<Engine> {
     const engine = new Engine(store, options);
     while (store.format !== COMPILE_FORMAT) {
@@ -378,7 +383,7 @@ export class Engine extends EventEmitter<Events> {
     if (this.#numbering.hasJournal) void this.changeImported([], [], true).catch(() => undefined);
   }
 
-  #compileAll(imported: readonly Path[] = []): void {
+  #compileAll(imported: Iterable<Path>): void {
     const { store } = this;
     this.#numbering.restore(store.numbers(), store.slots());
     const all: Change[] = [];

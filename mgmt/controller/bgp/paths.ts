@@ -6,6 +6,7 @@
  *
  * What either holds is always what it would be had it been given the present in one go: a property test compares.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { contains, formatAddress, type Prefix } from '../model/address.ts';
 import { routeDistinguisher } from '../routing/route-target.ts';
 import type { ExportedPath, Nexthop, Path } from '../compile/types.ts';
@@ -212,6 +213,7 @@ export class Imports {
   }
 
   setPolicy(policy: TunnelPolicy, now: number): ImportChanges {
+    if (isDeepStrictEqual(policy, this.#policy)) return { gone: [], come: [], opened: [], closed: [] };
     return this.#work(now, (leave, enter) => {
       for (const path of this.#received.values()) leave(path);
       this.#policy = policy;

@@ -16,8 +16,9 @@ import type { Engine } from '../engine.ts';
 import type { Kind } from '../model/kinds.ts';
 import type { ReceivedChange } from './adj-rib-in.ts';
 import { BgpEngine } from './engine.ts';
-import { Announcements, Imports, type DynamicTunnel } from './paths.ts';
-import { ReceivedRoutes } from './received-routes.ts';
+import type { LastRun } from './last-run.ts';
+import { Announcements, type Imports, type DynamicTunnel } from './paths.ts';
+import type { ReceivedRoutes } from './received-routes.ts';
 import { bgpSettings, type BgpSettings, type Neighbor } from './settings.ts';
 import type { Family, PathChanges, PeerStatus, ReceivedPath, VpnPath } from './types.ts';
 import { checkPath, checkPeer, checkSpeaker } from './validate.ts';
@@ -36,10 +37,12 @@ const MOST_PREFIXES = 10_000;
 const RETRY_MS = 1000;
 
 export interface BgpServiceOptions {
+  /** Compiled with what routers told the last run. */
   readonly engine: Engine;
+  readonly lastRun: LastRun;
   /** Of the controller: its bgp-router has it too. */
   readonly name: string;
-  /** For the speaker's socket and for the routes that came in. */
+  /** For the speaker's socket. */
   readonly directory: string;
   /** Put before the speaker's command, e.g. `ip vrf exec management`. */
   readonly launcher: readonly string[];
@@ -69,37 +72,33 @@ export class BgpService {
   #pumping = false;
   #closing = false;
 
-  private constructor(options: BgpServiceOptions, received: ReceivedRoutes, settings: BgpSettings) {
+  private constructor(options: BgpServiceOptions) {
+    const { engine, name, lastRun } = options;
     this.#options = options;
-    this.#received = received;
-    this.#settings = settings;
-    this.#imports = new Imports(settings.policy);
+    this.#received = lastRun.received;
+    this.#settings = bgpSettings(engine.objects, name);
+    this.#imports = lastRun.imports(this.#settings.policy);
   }
 
-  /**
-   * With the routes that appliances forward by since the last run. To be called before appliances come: what it works in is what
-   * they have.
-   */
+  /** To be called before appliances come: what the engine lacks of what routers told the last run is worked in, and they have that. */
   static async open(options: BgpServiceOptions): Promise<BgpService> {
-    const { engine, name, directory } = options;
-    const received = new ReceivedRoutes(join(directory, 'received.db'), engine.store.stateId);
-    const service = new BgpService(options, received, bgpSettings(engine.objects, name));
-    const restored = received.all();
-    service.#pumping = true; // by hand, this once
-    service.#hear(restored.map((after) => ({ before: undefined, after })));
-    service.#unwritten = []; // they are on the disk
-    // Appliances may have something else of it: routes whose file is lost, or that were not worked in when the last run ended.
-    const anew = !received.workedIn && (restored.length > 0 || engine.hasUnusedNexthops);
-    if (restored.length > 0 || anew) await service.#workIn(anew);
+    const { engine, lastRun: { received, routes } } = options;
+    const service = new BgpService(options);
+    const [has, wanted] = [new Map([...engine.compiler.imported].map((path) => [path.id, path])), new Map(service.#imports.paths.map((path) => [path.id, path]))];
+    const gone = [...has.values()].filter(({ id }) => !wanted.has(id));
+    const come = [...wanted.values()].filter(({ id }) => !has.has(id));
+    // Appliances may have something else of it: routes whose file is lost, or that were not worked in when the last run ended. So they do
+    // when what was compiled took other numbers than the store has.
+    const anew = engine.numbering.hasJournal || !received.workedIn && (routes.length > 0 || engine.hasUnusedNexthops);
+    if (anew || gone.length + come.length > 0) await engine.changeImported(gone, come, anew);
     received.markWorkedIn();
-    service.#pumping = false;
     engine.on('committed', ({ changes, exports }) => {
       if (changes.some(({ kind }) => SETTINGS.has(kind))) service.#reconfigure();
       if (!service.#speaker) return;
       service.#announce(exports ? service.#announcements.change(exports.gone, exports.come) : service.#announcements.replace(engine.compiler.exported));
       service.#tellWanted();
     });
-    service.#enqueue(() => service.#begin(restored)); // whoever waits for the controller need not wait for its speaker
+    service.#enqueue(() => service.#begin(routes)); // whoever waits for the controller need not wait for its speaker
     return service;
   }
 
@@ -156,10 +155,8 @@ export class BgpService {
     const after = bgpSettings(this.#options.engine.objects, this.#options.name);
     this.#settings = after;
     if (after.problem && after.problem !== before.problem) this.#options.log.error({ problem: after.problem }, 'BGP does not run');
-    if (!sameAs(before.policy.destinations, after.policy.destinations) || !sameAs([...before.policy.own], [...after.policy.own])) {
-      const { gone, come } = this.#imports.setPolicy(after.policy, Date.now());
-      this.#note(gone, come);
-    }
+    const { gone, come } = this.#imports.setPolicy(after.policy, Date.now());
+    this.#note(gone, come);
     if (!sameAs(before.speaker, after.speaker)) this.#enqueue(() => this.#restart());
     else if (!sameAs(before.neighbors, after.neighbors)) this.#enqueue(async () => this.#speaker?.setPeers(this.#settings.neighbors));
   }
@@ -265,7 +262,7 @@ export class BgpService {
       await new Promise<void>((resolve) => setImmediate(resolve));
       while (!this.#closing) {
         const routes = this.#pending.size;
-        const all = await this.#workIn(false, MOST_PREFIXES);
+        const all = await this.#workIn();
         if (this.#pending.size + this.#unwritten.length === 0) break;
         await sleep(!all ? 0 : routes < FLOOD_ROUTES ? BURST_MS : FLOOD_MS);
       }
@@ -279,14 +276,14 @@ export class BgpService {
   }
 
   /** @returns whether it was all that was there. */
-  async #workIn(anew: boolean, mostPrefixes = Infinity): Promise<boolean> {
+  async #workIn(): Promise<boolean> {
     this.#received.write(this.#unwritten, this.#imports.received);
     this.#unwritten = [];
-    const { taken, left } = this.#take(mostPrefixes);
+    const { taken, left } = this.#take();
     this.#pending = left;
     const paths = (present: boolean): Path[] => [...taken.values()].filter((each) => each.present === present).map(({ path }) => path);
     try {
-      await this.#options.engine.changeImported(paths(false), paths(true), anew);
+      await this.#options.engine.changeImported(paths(false), paths(true));
     } catch (error) {
       // What came later counts.
       this.#pending = new Map([...taken, ...this.#pending]);
@@ -295,13 +292,13 @@ export class BgpService {
     return left.size === 0;
   }
 
-  /** What is pending of so many prefixes. All of a prefix goes together: a path and what takes its place. */
-  #take(mostPrefixes: number): { taken: Pending; left: Pending } {
-    if (this.#pending.size <= mostPrefixes) return { taken: this.#pending, left: new Map() };
+  /** What is pending of as many prefixes as one transaction takes. All of a prefix goes together: a path and what takes its place. */
+  #take(): { taken: Pending; left: Pending } {
+    if (this.#pending.size <= MOST_PREFIXES) return { taken: this.#pending, left: new Map() };
     const prefixes = new Set<number>();
     const [taken, left]: [Pending, Pending] = [new Map(), new Map()];
     for (const [id, each] of this.#pending) {
-      if (prefixes.size < mostPrefixes) prefixes.add(each.path.prefix);
+      if (prefixes.size < MOST_PREFIXES) prefixes.add(each.path.prefix);
       (prefixes.has(each.path.prefix) ? taken : left).set(id, each);
     }
     return { taken, left };

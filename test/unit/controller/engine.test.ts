@@ -103,6 +103,7 @@ test('whatever fails, the state is what is read anew; and it is compiled back, n
       const present = new Announcements();
       present.change([], engine.compiler.exported);
       assert.equal(new Map([...announced.announced].sort()), new Map([...present.announced].sort()), 'what routers were told is what is durable');
+      assert.equal(stateOf(await Engine.open(store, { told: () => heard })), stateOf(engine), 'read anew with what routers told');
       await tell(engine, []);
       assert.equal(stateOf(await Engine.open(store)), stateOf(engine));
     } finally {
@@ -180,6 +181,9 @@ test('what is compiled anew beside what routers told keeps the slots of who shar
   assert.is.not(engine.compiler, compiler, 'compiled from scratch');
   assert.equal(stateOf(engine), before);
   assert.not(engine.numbering.hasJournal);
+  const reopened = await Engine.open(store, { told: () => TOLD.slice(0, 2).reverse() });
+  assert.equal(stateOf(reopened), before, 'also by a controller that starts');
+  assert.not(reopened.numbering.hasJournal);
   store.close();
 });
 
