@@ -35,9 +35,8 @@ const NEEDS: Readonly<Record<string, Need>> = {
   bird: { present: () => inPath('bird'), reason: 'needs BIRD 2 (bird2)' },
   scapy: { present: () => succeeds('/usr/bin/python3', '-c', 'import scapy.all'), reason: 'needs scapy (python3-scapy)' },
   tshark: { present: () => inPath('tshark'), reason: 'needs tshark' },
-  'cni-plugins': { present: () => existsSync('/usr/lib/cni/portmap') && inPath('iptables'), reason: 'needs the CNI plugins (containernetworking-plugins, iptables)' },
+  'cni-plugins': { present: () => ['bridge', 'portmap'].every((name) => existsSync(`/usr/lib/cni/${name}`)) && inPath('iptables'), reason: 'needs the reference CNI plugins (containernetworking-plugins, iptables)' },
   gcc: { present: () => inPath('gcc'), reason: 'needs gcc' },
-  'cni-plugins': { present: () => existsSync('/usr/lib/cni/bridge'), reason: 'needs the reference CNI plugins (containernetworking-plugins)' },
   // Building them takes minutes of every core: not as part of a test.
   kubernetes: { present: () => isBuilt() && inPath('etcd') && inPath('kubectl'), reason: 'needs kubectl and a built API server (`npm run lab:kubernetes -- --once` brings both)' },
   openssl: { present: () => inPath('openssl'), reason: 'needs openssl' },
