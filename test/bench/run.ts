@@ -19,6 +19,7 @@ const GROUPS: Record<string, () => Promise<Group>> = {
   controller: async () => (await import('./groups/controller.ts')).controller,
   forwarding: async () => (await import('./groups/forwarding.ts')).forwarding,
   image: async () => (await import('./groups/image.ts')).image,
+  kubernetes: async () => (await import('./groups/kubernetes.ts')).kubernetes,
   sync: async () => (await import('./groups/sync.ts')).sync,
   tables: async () => ({ tables: (await import('./groups/tables.ts')).tables }),
 };

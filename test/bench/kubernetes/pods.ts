@@ -16,6 +16,7 @@ const NAMESPACE = 'default';
 const execute = promisify(execFile);
 
 export async function pods(report: (row: Row) => void): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1)); // namespaces go on exit
   const created = new Map<string, number>();
   const times: number[] = [];
   const failures: string[] = [];

@@ -33,21 +33,20 @@ export class KubeManager {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** Applies the manifests, and waits until everything of the cluster is in the controller. */
-  static async start(options: KubeManagerOptions): Promise<KubeManager> {
+  /** Applies the manifests: our kinds, and the rights of its account. */
+  static async prepare(options: KubeManagerOptions): Promise<KubeManager> {
     const { api, directory } = options;
     for (const part of ['crds', 'rbac']) if (existsSync(join(MANIFESTS, part))) await api.kubectl('apply', '-f', join(MANIFESTS, part));
     const token = await api.token(ACCOUNT.namespace, ACCOUNT.name);
     api.writeKubeconfig(join(directory, 'kube-manager.kubeconfig'), token);
     const [port] = await freePorts(1);
-    const manager = new KubeManager(options, port!);
-    await manager.start();
-    return manager;
+    return new KubeManager(options, port!);
   }
 
   get pid(): number | undefined { return this.#process?.pid; }
   tail(): string { return this.#process?.tail() ?? ''; }
 
+  /** Waits until everything of the cluster is in the controller. */
   async start(): Promise<void> {
     const { directory, controller, environment = {} } = this.#options;
     const [host, port] = controller.split(':') as [string, string];

@@ -175,7 +175,8 @@ export class KubernetesLab {
   }
 
   async #startKubeManager(): Promise<void> {
-    this.kubeManager = await KubeManager.start({ directory: this.directory, api: this.api, controller: this.controller.address });
+    this.kubeManager = await KubeManager.prepare({ directory: this.directory, api: this.api, controller: this.controller.address });
+    await this.kubeManager.start();
   }
 
   async #startNodes(attached: KubeletOptions['attached']): Promise<void> {

@@ -29,6 +29,6 @@ export async function services(lab: KubernetesLab, verdict: Verdict): Promise<vo
     const [answered, who] = [answers.filter((answer) => answer !== null), new Set(answers.flatMap((answer) => answer?.name ?? []))];
     judge(answered.length === ASKS, `${answered.length} of ${ASKS} connections to ${cyan(`${address}:${PORT}`)} are answered`);
     judge(who.size === REPLICAS, `by ${who.size} of ${REPLICAS} pods: ${[...who].sort().join(', ')}`);
-    judge(answered.every(({ from }) => from === lab.network.internet.address), `who see the Internet's own address: ${[...new Set(answered.map(({ from }) => from))].join(', ')}`);
+    judge(answered.length > 0 && answered.every(({ from }) => from === lab.network.internet.address), `who see the Internet's own address: ${[...new Set(answered.map(({ from }) => from))].join(', ')}`);
   }
 }
