@@ -27,7 +27,7 @@ test.before(async (context) => {
 test.after(({ scene }) => scene.close());
 
 test('the chapter, applied from a file, is listed, shown, and can be applied again without a change', async ({ run, file, scene }) => {
-  const documents = chapter().map((object) => toDocument({ uuid: '', version: 0, spec: Object.keys(object).find((key) => key !== 'name'), ...object } as ConfigObject));
+  const documents = chapter().map((object) => toDocument({ uuid: '', version: 0, annotations: {}, spec: Object.keys(object).find((key) => key !== 'name'), ...object } as ConfigObject));
   const applied = await run('apply', '-f', file('chapter.json', JSON.stringify(documents)));
   assert.is(applied.code, 0, applied.error);
   const listed = JSON.parse((await run('list', '--json')).out) as { kind: string; name: string; version: number }[];

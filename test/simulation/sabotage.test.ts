@@ -29,7 +29,7 @@ const ERRORS: Readonly<Record<string, { readonly sabotage: Sabotage; readonly fo
       const changesSince = store.changesSince.bind(store);
       store.changesSince = (appliance, version) => changesSince(appliance, version)?.slice(0, -1);
     } },
-    found: /says that it is at version \d+, and (is not|has other names)|differs from a compile/,
+    found: /says that it is at version \d+, and (is not|has other names)|differs from a compile|refuses/,
   },
   'an update without the routes that changed': {
     sabotage: { engine(engine) {
